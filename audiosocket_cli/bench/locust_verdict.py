@@ -103,7 +103,7 @@ def option_of(environment: Environment, name: str) -> Any:
 
 
 def check_options(environment: Environment) -> None:
-    """Raise `UsageError` for thresholds that are none, and for a file that is there."""
+    """Raise `UsageError` for thresholds that are not valid, and for a result file that exists."""
     for text in option_of(environment, "threshold") or ():
         parse_threshold(text)
     path = option_of(environment, "result")

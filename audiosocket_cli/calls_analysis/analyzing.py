@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from audiosocket_cli.calls_analysis.call_files import CallFiles, day_of, utf8
 from audiosocket_cli.calls_analysis.columns import DATE, empty_row
 from audiosocket_cli.calls_analysis.here import Done
 from audiosocket_cli.calls_analysis.ledger import Ledger
+from audiosocket_cli.calls_analysis.listed_call import ListedCall, day_of, utf8
 from audiosocket_cli.calls_analysis.listing import Listed, files_of, source_of
 from audiosocket_cli.calls_analysis.parquet_parts import clear_unfinished, part_path, rewrite_part
 from audiosocket_cli.errors import MissingLibraryError
@@ -24,7 +24,7 @@ MAX_TOLD: Final = 10
 _WRITE_AT: Final = 20_000
 """Rows that wait for their parts."""
 
-MeasureAll = Callable[[Iterable[CallFiles]], Iterator[Done]]
+MeasureAll = Callable[[Iterable[ListedCall]], Iterator[Done]]
 """Yields each call once it is measured, in any order."""
 
 Progress = Callable[[int, int], object]
@@ -146,7 +146,7 @@ def _take(ledger: Ledger, each: Done, done: Analysis) -> None:
             _tell(done, each.call, found.row["problem"])
 
 
-def _row_of_killed(call: CallFiles, how: str) -> dict[str, Any]:
+def _row_of_killed(call: ListedCall, how: str) -> dict[str, Any]:
     row = empty_row()
     row |= {"folder": utf8(call.folder), "call": utf8(call.call), "files": [utf8(each.name) for each in call.sounds]}
     row |= {"finding_ids": [], "findings": [], "not_measured": ["all"], "problem": f"measuring it failed: {how}"}
@@ -154,7 +154,7 @@ def _row_of_killed(call: CallFiles, how: str) -> dict[str, Any]:
     return row
 
 
-def _tell(done: Analysis, call: CallFiles, what: str) -> None:
+def _tell(done: Analysis, call: ListedCall, what: str) -> None:
     if len(done.told) < MAX_TOLD:
         done.told.append(f"{utf8(call.folder)}/{utf8(call.call)}: {what}")
 

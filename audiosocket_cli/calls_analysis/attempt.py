@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import audiosocket_cli
-from audiosocket_cli.calls_analysis.call_files import CallFiles
 from audiosocket_cli.calls_analysis.columns import FORMAT, Row
+from audiosocket_cli.calls_analysis.listed_call import ListedCall
 from audiosocket_cli.calls_analysis.measure import measure
 from audiosocket_cli.errors import MissingLibraryError
 from audiosocket_cli.text import printable
@@ -28,7 +28,7 @@ class Attempt(NamedTuple):
     version: str = VERSION
 
 
-def attempt(call: CallFiles) -> Attempt:
+def attempt(call: ListedCall) -> Attempt:
     """Measure a call."""
     try:
         return Attempt(measure(call))

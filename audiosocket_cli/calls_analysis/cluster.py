@@ -20,15 +20,15 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
 from audiosocket_cli.calls_analysis.attempt import VERSION, Attempt, attempt
-from audiosocket_cli.calls_analysis.call_files import CallFiles
 from audiosocket_cli.calls_analysis.here import Done
+from audiosocket_cli.calls_analysis.listed_call import ListedCall
 from audiosocket_cli.errors import AudioSocketError, MissingLibraryError, NetworkError, UsageError
 from audiosocket_cli.libraries import first_line, install_line
 from audiosocket_cli.stores.store_url import is_store_url
 from audiosocket_cli.text import printable
 
 Tell = Callable[[str], object]
-MeasureOne = Callable[[CallFiles], Attempt]
+MeasureOne = Callable[[ListedCall], Attempt]
 """Measures a call, on a worker."""
 
 _CONNECT_S: Final = 10.0
@@ -46,11 +46,11 @@ _THEIR_VERSION: Final = "__import__('audiosocket_cli.calls_analysis.attempt', fr
 _KILLS: Final = "4 workers ended while they measured it, twice"
 
 
-def measure_on(url: str, calls: Iterable[CallFiles], tell: Tell, measure_one: MeasureOne = attempt) -> Iterator[Done]:
+def measure_on(url: str, calls: Iterable[ListedCall], tell: Tell, measure_one: MeasureOne = attempt) -> Iterator[Done]:
     """Yield calls as they are measured, in any order.
 
-    Raises `UsageError` for a URL that is none, `NetworkError` where the scheduler cannot be reached, goes away, has no
-    worker for two minutes, or a worker that cannot measure, and `MissingLibraryError`.
+    Raises `UsageError` for a URL that is not one, `NetworkError` where the scheduler cannot be reached, goes away, has
+    no worker for two minutes, or a worker that cannot measure, and `MissingLibraryError`.
     """
     with _connected(url, tell) as client:
         cluster = _Cluster(client, url, tell, measure_one)
@@ -121,10 +121,10 @@ class _Cluster:
     def __init__(self, client: Any, url: str, tell: Tell, measure_one: MeasureOne) -> None:
         self._client, self._url, self._tell, self._measure_one = client, printable(url), tell, measure_one
         self._finished: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        self._calls: dict[str, tuple[Any, CallFiles]] = {}
+        self._calls: dict[str, tuple[Any, ListedCall]] = {}
         """The futures under way, by their keys."""
         self._numbers = itertools.count()
-        self._suspects: deque[CallFiles] = deque()
+        self._suspects: deque[ListedCall] = deque()
         self._seen_at_s = time.monotonic()
         """When there was a worker last."""
         self._is_told = False
@@ -169,7 +169,7 @@ class _Cluster:
 
     # Work.
 
-    def work(self, calls: Iterator[CallFiles]) -> Iterator[Done]:
+    def work(self, calls: Iterator[ListedCall]) -> Iterator[Done]:
         """Yield what is done: first all calls, then those again, one by one, that may have ended their workers."""
         first = next(calls, None)
         if first is None:
@@ -190,7 +190,7 @@ class _Cluster:
             self._submit(call)
             yield self._next_done()
 
-    def _check_sight(self, call: CallFiles) -> None:
+    def _check_sight(self, call: ListedCall) -> None:
         """Find that all workers see the files. Raises `NetworkError`."""
         if is_store_url(call.folder):
             return
@@ -202,7 +202,7 @@ class _Cluster:
                     "the same name, or analyze a bucket"
                 )
 
-    def _submit(self, call: CallFiles) -> None:
+    def _submit(self, call: ListedCall) -> None:
         key = f"audiosocket-{os.getpid()}-{time.time_ns()}-{next(self._numbers)}"
         future = self._client.submit(self._measure_one, call, key=key, pure=False)
         self._calls[key] = future, call
@@ -238,7 +238,7 @@ class _Cluster:
             raise self._unfit(self._url, f"cannot load what measures ({printable(first_line(error)):.100})")
         return Done(call, Attempt(later=f"internal error: {printable(repr(error)):.200}"))
 
-    def _checked(self, call: CallFiles, found: Attempt) -> Done:
+    def _checked(self, call: ListedCall, found: Attempt) -> Done:
         if found.version != VERSION:
             raise self._unfit(f"of {self._url}", f"has audiosocket-cli {found.version}, and not {VERSION}")
         if found.is_gone and not is_store_url(call.folder):

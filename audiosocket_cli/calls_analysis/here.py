@@ -18,7 +18,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 from audiosocket_cli.calls_analysis.attempt import VERSION, Attempt
-from audiosocket_cli.calls_analysis.call_files import CallFiles
+from audiosocket_cli.calls_analysis.listed_call import ListedCall
 from audiosocket_cli.calls_analysis.process import read_message, write_message
 from audiosocket_cli.errors import OutputError
 
@@ -39,21 +39,13 @@ MEASURER: Final = (sys.executable, "-P", "-m", "audiosocket_cli.calls_analysis.p
 class Done(NamedTuple):
     """A call, and what came of it."""
 
-    call: CallFiles
+    call: ListedCall
     attempt: Attempt
     killed: str | None = None
     """How it ended each process that measured it; then `attempt` has nothing."""
 
 
-def default_jobs() -> int:
-    """Return the processors that this process may use."""
-    try:
-        return len(os.sched_getaffinity(0))
-    except AttributeError:  # macOS
-        return os.cpu_count() or 1
-
-
-def measure_here(calls: Iterable[CallFiles], jobs: int, command: Sequence[str] = MEASURER) -> Iterator[Done]:
+def measure_here(calls: Iterable[ListedCall], jobs: int, command: Sequence[str] = MEASURER) -> Iterator[Done]:
     """Yield calls as they are measured by so many processes, in any order. Closed early, it ends them at once."""
     crew = _Crew(jobs, command)
     try:
@@ -66,11 +58,11 @@ class _Crew:
     """Threads that each have a process, which they ask for one call at a time."""
 
     def __init__(self, jobs: int, command: Sequence[str]) -> None:
-        self._questions: queue.SimpleQueue[CallFiles | None] = queue.SimpleQueue()
+        self._questions: queue.SimpleQueue[ListedCall | None] = queue.SimpleQueue()
         self._done: queue.SimpleQueue[Done | BaseException] = queue.SimpleQueue()
         self._measurers = [_Measurer(command) for _ in range(jobs)]
 
-    def work(self, calls: Iterator[CallFiles]) -> Iterator[Done]:
+    def work(self, calls: Iterator[ListedCall]) -> Iterator[Done]:
         """Yield what is done; `calls` is read by the thread that takes it, and no further ahead than necessary."""
         for number, measurer in enumerate(self._measurers):
             threading.Thread(target=self._run, args=(measurer,), name=f"measuring-{number}", daemon=True).start()
@@ -110,7 +102,7 @@ class _Measurer:
         self._process: subprocess.Popen[bytes] | None = None
         self.is_ended = False
 
-    def measure(self, call: CallFiles) -> Done:
+    def measure(self, call: ListedCall) -> Done:
         how = ""
         for _ in range(TRIES):
             if self.is_ended:

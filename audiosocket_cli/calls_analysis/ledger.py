@@ -17,7 +17,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
 
-from audiosocket_cli.calls_analysis.call_files import CallFiles, FileSeen, mirrored, utf8
 from audiosocket_cli.calls_analysis.columns import COLUMNS, DATE, FORMAT, Row
 from audiosocket_cli.calls_analysis.ledger_tables import (
     ALL_WAITING,
@@ -29,6 +28,8 @@ from audiosocket_cli.calls_analysis.ledger_tables import (
     WAITING_DAYS,
     WAITING_IN,
 )
+from audiosocket_cli.calls_analysis.listed_call import ListedCall, ListedFile, mirrored, utf8
+from audiosocket_cli.calls_index.sqlite_file import connect, make_private
 from audiosocket_cli.disk import make_folder
 from audiosocket_cli.errors import OutputError, UsageError
 from audiosocket_cli.text import printable
@@ -40,6 +41,7 @@ _OURS: Final = (NAME, _LOCK, f"{NAME}-journal")
 _COMMIT_S: Final = 1.0
 """What a power cut may take: so much is measured again."""
 _PAGE: Final = 200
+_BUSY_S: Final = 5.0
 
 
 class Ledger:
@@ -58,9 +60,8 @@ class Ledger:
         try:
             self._take_lock(out)
             self._path = out / NAME
-            os.close(os.open(self._path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
-            self._database = sqlite3.connect(self._path, isolation_level=None)
-            self._database.execute("PRAGMA trusted_schema = OFF")
+            make_private(self._path)
+            self._database = connect(self._path, busy_s=_BUSY_S)
             self._database.create_function("mirrored", 1, _mirrored)
             self._begin_schema()
         except BaseException as error:
@@ -115,7 +116,7 @@ class Ledger:
 
     # What there is to do.
 
-    def take_files(self, source: str, files: Iterable[tuple[str, str, FileSeen]]) -> None:
+    def take_files(self, source: str, files: Iterable[tuple[str, str, ListedFile]]) -> None:
         """Take all files of calls that are in a source, in any order."""
         self._database.execute("BEGIN")
         self._database.execute("INSERT INTO sources VALUES (?)", (os.fsencode(source),))
@@ -132,17 +133,17 @@ class Ledger:
         for call in self._calls("SELECT * FROM files ORDER BY folder, call, name", ()):
             yield os.fsencode(call.folder), os.fsencode(call.call), utf8(call.version)
 
-    def _calls(self, query: str, values: Iterable[Any]) -> Iterator[CallFiles]:
+    def _calls(self, query: str, values: Iterable[Any]) -> Iterator[ListedCall]:
         key: tuple[bytes, bytes] | None = None
-        files: list[FileSeen] = []
+        files: list[ListedFile] = []
         for folder, call, name, *rest in self._database.execute(query, tuple(values)):
             if key != (folder, call):
                 if key is not None:
-                    yield CallFiles(os.fsdecode(key[0]), os.fsdecode(key[1]), tuple(files))
+                    yield ListedCall(os.fsdecode(key[0]), os.fsdecode(key[1]), tuple(files))
                 key, files = (folder, call), []
-            files.append(FileSeen(os.fsdecode(name), *rest))
+            files.append(ListedFile(os.fsdecode(name), *rest))
         if key is not None:
-            yield CallFiles(os.fsdecode(key[0]), os.fsdecode(key[1]), tuple(files))
+            yield ListedCall(os.fsdecode(key[0]), os.fsdecode(key[1]), tuple(files))
 
     def counts(self) -> tuple[int, int]:
         """Return how many calls are listed, and how many of those have to be measured."""
@@ -150,7 +151,7 @@ class Ledger:
         ((to_measure,),) = self._database.execute(f"SELECT count(*) FROM ({TO_MEASURE})")
         return listed, to_measure
 
-    def to_measure(self) -> Iterator[CallFiles]:
+    def to_measure(self) -> Iterator[ListedCall]:
         """Yield the calls that were never measured, or have other files now. Calls may be noted meanwhile."""
         after = (b"", b"")
         while True:
@@ -171,7 +172,7 @@ class Ledger:
 
     # What was done.
 
-    def note(self, call: CallFiles, row: Row | None) -> None:
+    def note(self, call: ListedCall, row: Row | None) -> None:
         """Keep the row of a call, or that it has none. It is on the disk a second later."""
         if not self._pending:
             self._database.execute("BEGIN")

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from audiosocket_cli.calls_analysis.call_files import JSON, FileSeen, call_of, mirrored, without_number
+from audiosocket_cli.calls_analysis.listed_call import JSON, ListedFile, call_of, mirrored, without_number
 from audiosocket_cli.calls_index.bucket_place import gaps_line
 from audiosocket_cli.calls_index.folder_scan import MAX_DEPTH, MAX_FOLDERS, Skipped
 from audiosocket_cli.disk import PART
@@ -45,7 +45,7 @@ def source_of(text: str) -> str:
     return os.path.realpath(text)
 
 
-def files_of(source: str, listed: Listed) -> Iterator[tuple[str, str, FileSeen]]:
+def files_of(source: str, listed: Listed) -> Iterator[tuple[str, str, ListedFile]]:
     """Yield the folder, the call and what is seen of each file of calls in a source, and in the folders below it.
 
     Links are not followed. Raises `FileError` for a folder that cannot be read, and `StoreError`.
@@ -59,7 +59,7 @@ def files_of(source: str, listed: Listed) -> Iterator[tuple[str, str, FileSeen]]
         raise FileError(f"cannot analyze {printable(source)}: {(error.strerror or str(error)).lower()}") from None
 
 
-def _in_store(store: Store, source: str, listed: Listed) -> Iterator[tuple[str, str, FileSeen]]:
+def _in_store(store: Store, source: str, listed: Listed) -> Iterator[tuple[str, str, ListedFile]]:
     gaps: list[Gap] = []
     for found in list_past_odd_names(store, gaps):
         if "/." in f"/{found.name}":  # hidden, as files and folders are
@@ -68,13 +68,13 @@ def _in_store(store: Store, source: str, listed: Listed) -> Iterator[tuple[str, 
         call = call_of(name)
         if call is not None:
             version = found.etag or found.modified.isoformat()
-            seen = FileSeen(name, found.size, version, found.modified.timestamp())
+            seen = ListedFile(name, found.size, version, found.modified.timestamp())
             yield f"{source}/{folder}" if folder else source, call, seen
     if gaps:
         listed.incomplete.append(f"{source} is not complete: {gaps_line(gaps)}")
 
 
-def _in_folders(source: str, listed: Listed) -> Iterator[tuple[str, str, FileSeen]]:
+def _in_folders(source: str, listed: Listed) -> Iterator[tuple[str, str, ListedFile]]:
     todo, seen = [(source, 0)], 0
     while todo:
         folder, depth = todo.pop()
@@ -93,10 +93,10 @@ def _in_folders(source: str, listed: Listed) -> Iterator[tuple[str, str, FileSee
         yield from ((folder, call, file) for call, file in files)
 
 
-def _look(folder: str, listed: Listed) -> tuple[list[str], list[tuple[str, FileSeen]]]:
+def _look(folder: str, listed: Listed) -> tuple[list[str], list[tuple[str, ListedFile]]]:
     """Return the names of the folders in a folder, and the files of calls that are over. Raises `OSError`."""
     subfolders: list[str] = []
-    files: list[tuple[str, FileSeen]] = []
+    files: list[tuple[str, ListedFile]] = []
     going_on: set[str] = set()
     with os.scandir(folder) as entries:
         for entry in entries:
@@ -115,12 +115,12 @@ def _look(folder: str, listed: Listed) -> tuple[list[str], list[tuple[str, FileS
     return subfolders, [(call, file) for call, file in files if call not in going_on and mirrored(call) not in names]
 
 
-def _add(files: list[tuple[str, FileSeen]], call: str, entry: os.DirEntry[str]) -> None:
+def _add(files: list[tuple[str, ListedFile]], call: str, entry: os.DirEntry[str]) -> None:
     try:
         status = entry.stat(follow_symlinks=False)
     except FileNotFoundError:  # removed meanwhile
         return
-    files.append((call, FileSeen(entry.name, status.st_size, str(status.st_mtime_ns), status.st_mtime)))
+    files.append((call, ListedFile(entry.name, status.st_size, str(status.st_mtime_ns), status.st_mtime)))
 
 
 def _is_locked(path: Path) -> bool:

@@ -12,8 +12,8 @@ from typing import Any, Final
 
 from audiosocket_cli.analysis.recording_layout import MIXED, layout_of, sides_of
 from audiosocket_cli.analysis.turns import Turns, turns_of
-from audiosocket_cli.calls_analysis.call_files import CallFiles, day_of, parts_in_order, utf8
 from audiosocket_cli.calls_analysis.columns import DATE, SIDES, Row, empty_row
+from audiosocket_cli.calls_analysis.listed_call import ListedCall, day_of, parts_in_order, utf8
 from audiosocket_cli.calls_analysis.sound import MeasuredSound, measure_sound
 from audiosocket_cli.calls_index.call_json import CallJson, read_call
 from audiosocket_cli.calls_index.row import row_of
@@ -32,7 +32,7 @@ _NO_CALL: Final = "JSON, but not of a call"
 _SAID_IN_JSON: Final = ("uuid", "started_at", "duration_s", "peer", "result", "digits")
 
 
-def measure(call: CallFiles) -> Row | None:
+def measure(call: ListedCall) -> Row | None:
     """Return the row of a call; None where its files hold none, as JSON of something else.
 
     What is wrong with a file is in the row, and stays so. Raises `OSError`, of a store `StoreError`, where the same may
@@ -58,7 +58,7 @@ def measure(call: CallFiles) -> Row | None:
         return row
 
 
-def _json_of(call: CallFiles, folder: Path) -> CallJson:
+def _json_of(call: ListedCall, folder: Path) -> CallJson:
     """Return what a call's JSON holds. Raises `OSError` for a file that is gone, or that we may not read."""
     if call.json is None:
         return CallJson(None, None)
@@ -68,7 +68,7 @@ def _json_of(call: CallFiles, folder: Path) -> CallJson:
 
 
 @contextlib.contextmanager
-def _local(call: CallFiles) -> Iterator[Path]:
+def _local(call: ListedCall) -> Iterator[Path]:
     """Yield the folder of a call's files; those of a store are downloaded for as long as they are needed."""
     if not is_store_url(call.folder):
         yield Path(call.folder)
@@ -89,7 +89,7 @@ def _opened(url: str) -> Store:
     return open_store(StoreUrl.of_folder(url))
 
 
-def _row_of_json(call: CallFiles, found: CallJson) -> Row:
+def _row_of_json(call: ListedCall, found: CallJson) -> Row:
     row = empty_row()
     row |= {"folder": utf8(call.folder), "call": utf8(call.call)}
     row |= {"finding_ids": [], "findings": [], "not_measured": []}
@@ -115,7 +115,7 @@ def _bot_of(call: Mapping[str, Any]) -> str | None:
     return None
 
 
-def _recording_of(call: CallFiles, told: Sequence[str]) -> list[str]:
+def _recording_of(call: ListedCall, told: Sequence[str]) -> list[str]:
     """Return the names of the files of a call's recording: those that its JSON tells of, if they are there."""
     there = [file.name for file in call.sounds]
     named = [name for name in told if name in there]

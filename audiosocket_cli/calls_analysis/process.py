@@ -1,7 +1,7 @@
 """The process that measures calls, one after the other; `here` asks it.
 
-A question is a pickled `CallFiles`, an answer a pickled `Attempt`, each after its length in 4 bytes. They come from our
-own parent alone. The first answer comes without a question: `VERSION`, once the process is ready.
+A question is a pickled `ListedCall`, an answer a pickled `Attempt`, each after its length in 4 bytes. They come from
+our own parent alone. The first answer comes without a question: `VERSION`, once the process is ready.
 """
 
 from __future__ import annotations

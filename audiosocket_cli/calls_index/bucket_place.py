@@ -110,7 +110,7 @@ def _file_name(url: StoreUrl) -> str:
 def gaps_line(gaps: Sequence[Gap]) -> str:
     """Say why a listing is not complete."""
     names = f"the name {gaps[0].odd!r:.80}" if len(gaps) == 1 else f"{len(gaps)} names such as {gaps[0].odd!r:.80}"
-    return f"obstore does not take {names}, and so not all that is listed with it: remove that object"
+    return f"obstore cannot list {names}, nor what is on the same page of the list: remove that object"
 
 
 def _note_listed(filling: Filling) -> None:
@@ -127,4 +127,4 @@ def _known(filling: Filling) -> str:
     try:
         return f"all calls were last known on {datetime.fromtimestamp(found[0] / 1e9):%Y-%m-%d %H:%M}"
     except (ValueError, OverflowError, OSError):
-        return "it is not known since when"
+        return "the time of the last whole list is not known"

@@ -13,10 +13,11 @@ from audiosocket_cli.calls_index import columns
 from audiosocket_cli.calls_index.filling import Filling, Updated
 from audiosocket_cli.calls_index.filters import Filter
 from audiosocket_cli.calls_index.folder_place import FolderPlace
-from audiosocket_cli.calls_index.index_file import Tell, is_damage, open_index_file, remake_index_file
+from audiosocket_cli.calls_index.index_file import Tell, open_index_file, remake_index_file
 from audiosocket_cli.calls_index.place import Place
 from audiosocket_cli.calls_index.row import Row
 from audiosocket_cli.calls_index.sorts import SORTS
+from audiosocket_cli.calls_index.sqlite_file import is_damage
 from audiosocket_cli.calls_index.totals import Totals
 from audiosocket_cli.errors import FileError
 

@@ -14,9 +14,9 @@ import stat
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
-from urllib.parse import quote
 
 from audiosocket_cli.calls_index.columns import FORMAT, SCHEMA
+from audiosocket_cli.calls_index.sqlite_file import connect, is_busy, is_damage, make_private
 
 NAME: Final = ".audiosocket-index.sqlite"
 
@@ -86,11 +86,6 @@ def empty(connection: sqlite3.Connection) -> None:
     connection.execute("COMMIT")
 
 
-def is_damage(error: sqlite3.Error) -> bool:
-    """Whether an error says that the file is broken, rather than busy, or its disk full."""
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
-
-
 def _remove(path: Path) -> None:
     """Remove an index, and what an interrupted change has left beside it. Raises `OSError`."""
     for suffix in ("", "-journal", "-wal", "-shm"):
@@ -99,13 +94,12 @@ def _remove(path: Path) -> None:
 
 def _open(path: Path) -> sqlite3.Connection:
     """Open or make the file. Raises `OSError`, `sqlite3.Error`, and `_NotOursError`."""
-    with contextlib.suppress(FileExistsError):  # what is in calls is private, and so is their index
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600))
+    make_private(path)
     if not stat.S_ISREG(os.lstat(path).st_mode):
         raise OSError(0, f"{path.name} is not a file")
     if not os.access(path.parent, os.W_OK) or not os.access(path, os.W_OK):
         raise PermissionError(0, "it cannot be written to")
-    connection = _connect(f"file:{quote(os.fsencode(path.absolute()))}?mode=rw")
+    connection = _connect(path)
     try:
         connection.execute("BEGIN IMMEDIATE")
         _make_or_check(connection)
@@ -116,9 +110,8 @@ def _open(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def _connect(name: str) -> sqlite3.Connection:
-    connection = sqlite3.connect(name, uri=True, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
-    connection.execute("PRAGMA trusted_schema = OFF")  # the file may be anybody's
+def _connect(path: Path | None, *, mode: str = "rw") -> sqlite3.Connection:
+    connection = connect(path, busy_s=_BUSY_S, mode=mode)
     connection.execute("PRAGMA journal_mode = TRUNCATE")  # removed, it would change the folder's time with each write
     connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
     return connection
@@ -142,26 +135,22 @@ def _make_or_check(connection: sqlite3.Connection) -> None:
 
 def _in_memory(path: Path | None) -> sqlite3.Connection:
     """Return an index in memory, which begins as the one that can be read, if there is one."""
-    connection = _connect("file::memory:")
+    connection = _connect(None)
     with contextlib.suppress(OSError, sqlite3.Error):
         if path is not None and stat.S_ISREG(os.lstat(path).st_mode):
-            kept = _connect(f"file:{quote(os.fsencode(path.absolute()))}?mode=ro")
+            kept = _connect(path, mode="ro")
             with contextlib.closing(kept):
                 kept.backup(connection)
     try:
         _make_or_check(connection)
     except (_NotOursError, sqlite3.DatabaseError):
         connection.close()
-        connection = _connect("file::memory:")
+        connection = _connect(None)
         _make_or_check(connection)
     return connection
 
 
-def _is_busy(error: Exception) -> bool:
-    return getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
-
-
 def _reason(error: Exception) -> str:
-    if _is_busy(error):
+    if is_busy(error):
         return f"another process has been changing it for {_BUSY_S:.0f} s"
     return (error.strerror or str(error)).lower() if isinstance(error, OSError) else str(error)

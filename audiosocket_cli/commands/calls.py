@@ -8,7 +8,14 @@ from typing import Any, Final
 import click
 from click.shell_completion import CompletionItem
 
-from audiosocket_cli.commands.params import CountParam, DurationParam, is_typed, option_name, refuse_without_effect
+from audiosocket_cli.commands.params import (
+    CountParam,
+    DurationParam,
+    is_typed,
+    option_name,
+    refuse_without_effect,
+    usable_cores,
+)
 from audiosocket_cli.errors import UsageError
 
 _SORTS: Final = ("newest", "oldest", "longest", "slowest", "gaps", "late", "dead-air", "interruptions", "findings")
@@ -174,7 +181,7 @@ def _analyze(ctx: click.Context, given: dict[str, Any]) -> int:
     from audiosocket_cli.jobs.calls_analyze import AnalyzeWanted, calls_analyze
 
     wanted = AnalyzeWanted(
-        [str(each) for each in places], given["output"], given["dask"], given["jobs"], given["rebuild"],
-        given["as_json"],
+        [str(each) for each in places], given["output"], given["dask"], given["jobs"] or usable_cores(),
+        given["rebuild"], given["as_json"],
     )  # fmt: skip
     return calls_analyze(wanted).exit_code

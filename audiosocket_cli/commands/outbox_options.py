@@ -42,7 +42,7 @@ _UPLOADS: Final = (
         type=click.Choice(["keep", "remove"]),
         default="keep",
         show_default=True,
-        help="What becomes of local files once they are in the store.",
+        help="What to do with local files once they are in the store.",
     ),
     click.option(
         "--upload-parallel",
@@ -80,7 +80,7 @@ _SPOOL: Final = (
         type=SizeParam(),
         default="10G",
         show_default=True,
-        help="Upload no further call, and drop new events, while so much waits.",
+        help="While this much waits, upload no further call, and drop new events.",
     ),
     click.option(
         "--spool-wait",
@@ -88,7 +88,7 @@ _SPOOL: Final = (
         metavar="TIME",
         default="30s",
         show_default=True,
-        help="At the end, wait so long for what is left; the next start sends the rest.",
+        help="At the end, wait at most this long for what is left; the next start sends the rest.",
     ),
 )
 

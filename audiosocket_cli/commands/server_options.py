@@ -88,8 +88,8 @@ drain_delay_option = click.option(
     type=SECONDS,
     metavar="TIME",
     default="0",
-    help="With --drain: first accept calls for this long still, while /healthz says 503, so that a load balancer sees "
-    "it before the port is closed.",
+    help="With --drain: first go on accepting calls for this long, with 503 at /healthz, so that a load balancer sees "
+    "that before the port is closed.",
 )
 
 proxy_protocol_option = click.option(

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from audiosocket_cli.calls_analysis.analyzing import MAX_TOLD, Analysis, analyze
-from audiosocket_cli.calls_analysis.call_files import CallFiles
-from audiosocket_cli.calls_analysis.here import Done, default_jobs, measure_here
+from audiosocket_cli.calls_analysis.here import Done, measure_here
+from audiosocket_cli.calls_analysis.listed_call import ListedCall
 from audiosocket_cli.calls_index.parquet import check_parquet
 from audiosocket_cli.errors import NothingError
 from audiosocket_cli.jobs.calls import tell_skipped
@@ -30,7 +30,8 @@ class AnalyzeWanted:
     """Folders, and URLs of stores."""
     output: Path
     dask: str | None
-    jobs: int | None
+    jobs: int
+    """Processes of this machine; without meaning on a cluster."""
     anew: bool
     as_json: bool
 
@@ -54,9 +55,9 @@ def calls_analyze(wanted: AnalyzeWanted) -> Outcome:
     return Outcome(failed=failed, unreachable=bool(done.listed.incomplete))
 
 
-def _measurer(wanted: AnalyzeWanted) -> Callable[[Iterable[CallFiles]], Iterator[Done]]:
+def _measurer(wanted: AnalyzeWanted) -> Callable[[Iterable[ListedCall]], Iterator[Done]]:
     if wanted.dask is None:
-        return lambda calls: measure_here(calls, wanted.jobs or default_jobs())
+        return lambda calls: measure_here(calls, wanted.jobs)
     from audiosocket_cli.calls_analysis.cluster import check_dask, measure_on
 
     check_dask()

@@ -22,10 +22,10 @@ from audiosocket_cli.errors import UsageError
 from audiosocket_cli.name_pattern import FIELD
 from audiosocket_cli.outbox.call_files import CallFiles
 from audiosocket_cli.outbox.courier import Courier, Delivery, Left
+from audiosocket_cli.outbox.event_sender import EventSender
 from audiosocket_cli.outbox.event_target import SECRET_VARIABLE, parse_target
-from audiosocket_cli.outbox.events import EventSender
+from audiosocket_cli.outbox.processes import SpoolProcess
 from audiosocket_cli.outbox.reconcile import Found, find
-from audiosocket_cli.outbox.runs import Run
 from audiosocket_cli.outbox.spool import DEFAULT_NAME, Spool
 from audiosocket_cli.outbox.uploads import Uploads, open_target
 from audiosocket_cli.outbox.waiting import SpoolFigures
@@ -138,8 +138,8 @@ class Sending:
 
     def _refuse_others(self, about: dict[str, str | None]) -> None:
         """Refuse a spool that another process uses for another store or bus."""
-        for run in self._spool.runs.others():
-            for option, theirs in (("upload", run.upload), ("events", run.events)):
+        for process in self._spool.processes.others():
+            for option, theirs in (("upload", process.upload), ("events", process.events)):
                 ours = about[option]
                 if ours is not None and theirs is not None and ours != theirs:
                     shown, wanted = printable(theirs.partition("#")[0]), printable(ours.partition("#")[0])
@@ -183,12 +183,14 @@ class Sending:
         self._spool.forget_given_up()
         patterns = self._spool.patterns() | {self._pattern}
         capture = None if self._capture is None else str(self._capture)
-        runs = [
-            Run("", 0.0, self._wanted.upload, None, pattern, capture or os.path.dirname(FIELD.split(pattern)[0]))
+        processes = [
+            SpoolProcess(
+                "", 0.0, self._wanted.upload, None, pattern, capture or os.path.dirname(FIELD.split(pattern)[0])
+            )
             for pattern in patterns
             if pattern is not None
         ]
-        for found in find(self._spool, runs, since=0.0, with_lives=False):
+        for found in find(self._spool, processes, since=0.0, with_lives=False):
             self._take_found(found)
         self._spool.sync()
 
@@ -289,7 +291,7 @@ class Sending:
         if self._wanted.upload is not None:
             parts.append(f"uploaded {counted(uploaded, 'call')}")
         if given_up:
-            parts.append(f"{counted(given_up, 'call')} not uploaded, and never will be")
+            parts.append(f"{counted(given_up, 'call')} given up")
         if self._wanted.events is not None:
             parts.append(f"sent {counted_with_commas(sent, 'event')}")
         if dropped:
@@ -345,7 +347,9 @@ def _capture_folder(wanted: SendingWanted, capture: CaptureOutput | None, tell: 
     if isinstance(capture, CaptureFolder):
         return capture.folder
     if wanted.upload is not None and capture is not None:
-        tell(f"the capture {printable(str(capture))} is for all calls, and not uploaded: name a folder for that")
+        tell(
+            f"the capture {printable(str(capture))} holds all calls, so it is not uploaded: name a folder for --capture"
+        )
     return None
 
 

@@ -43,7 +43,7 @@ def upload(wanted: UploadWanted) -> Outcome:
         )
     url = wanted.sending.upload or (noted(spool, "upload") if is_there else None)
     if url is None and (wanted.all_calls or wanted.sending.events is None):
-        raise UsageError("nobody has said where to: add --upload URL, such as s3://BUCKET/calls")
+        raise UsageError("the spool does not say where to upload: add --upload URL, such as s3://BUCKET/calls")
     log = EventLog(as_json=wanted.as_json)
     sending = Sending(replace(wanted.sending, upload=url, spool=spool), log, record=record, as_json=wanted.as_json)
     with log:

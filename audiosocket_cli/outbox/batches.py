@@ -77,8 +77,8 @@ class Batches:
         self._name = name
         self._tell = tell
         self._jobs: deque[Job] = deque()
-        self._told: SimpleQueue[None] = SimpleQueue()
-        self._is_told = False
+        self._wake: SimpleQueue[None] = SimpleQueue()
+        self._is_woken = False
         self._hurry = threading.Event()
         self._is_closing = False
         self._problem = ""
@@ -95,9 +95,9 @@ class Batches:
         if len(self._jobs) >= most:
             return False
         self._jobs.append(job)
-        if not self._is_told:
-            self._is_told = True
-            self._told.put(None)
+        if not self._is_woken:
+            self._is_woken = True
+            self._wake.put(None)
         return True
 
     def do(self, job: Job) -> None:
@@ -105,7 +105,7 @@ class Batches:
         waited = _Waited(job)
         self._jobs.append(waited)
         self._hurry.set()
-        self._told.put(None)
+        self._wake.put(None)
         waited.done.wait()
         if waited.error is not None:
             raise waited.error
@@ -114,17 +114,17 @@ class Batches:
         """Commit what is left, and end; returns how many changes could not be committed."""
         self._is_closing = True
         self._hurry.set()
-        self._told.put(None)
+        self._wake.put(None)
         self._thread.join()
         self._connection.close()
         return len(self._jobs)
 
     def _work(self) -> None:
         while not (self._is_closing and not self._jobs):
-            self._told.get()
+            self._wake.get()
             self._hurry.wait(BATCH_S)
             self._hurry.clear()
-            self._is_told = False
+            self._is_woken = False
             if self._jobs and not self._commit() and not self._wait_for_the_disk():
                 return
 

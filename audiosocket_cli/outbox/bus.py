@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
+from audiosocket_cli.outbox.waiting import WaitingEvent
+
 
 class Fate(Enum):
     """What came of one try to send an event."""
@@ -53,34 +55,6 @@ class Bus(Protocol):
 
     def close(self) -> None:
         """Give up what is on its way. Its `done` may be called yet, or never."""
-
-
-class WaitingEvent(Protocol):
-    """An event that waits to be sent."""
-
-    @property
-    def id(self) -> int:
-        """Its number in the spool; it rises."""
-
-    @property
-    def event_id(self) -> str:
-        """What tells it from all others, for ever: printable ASCII without spaces."""
-
-    @property
-    def event(self) -> str:
-        """Its name."""
-
-    @property
-    def uuid(self) -> str | None:
-        """Its call. The events of one call are sent in order."""
-
-    @property
-    def body(self) -> bytes:
-        """Its JSON, an object."""
-
-    @property
-    def attempts(self) -> int:
-        """How often it was postponed."""
 
 
 class EventQueue(Protocol):

@@ -98,8 +98,8 @@ class Courier:
         self._problems: dict[str, str | None] = {}
         self._deliveries = deliveries
         self._locks = {each.name: LockFile(spool.folder / f"{each.name}.lock") for each in deliveries}
-        self._mending = LockFile(spool.folder / "mending.lock")
-        self._mending_here = threading.Lock()
+        self._recovering = LockFile(spool.folder / "recovering.lock")
+        self._recovering_here = threading.Lock()
         self._stop = threading.Event()
         self._next_prune_s = time.monotonic() + _PRUNE_S
         self._watch = threading.Thread(target=self._look_after, name="spool watch", daemon=True)
@@ -115,7 +115,7 @@ class Courier:
         try:
             with contextlib.suppress(OSError):
                 self._spool.sync()
-                self._mend()
+                self._recover()
                 self._spool.sync()
             self._wait_until_all_is_delivered(wait_s, patient=patient)
         finally:
@@ -184,8 +184,8 @@ class Courier:
         """See to what is left by processes that die, and forget what is settled."""
         while not self._stop.is_set():
             try:
-                self._spool.runs.follow_clock()
-                self._mend()
+                self._spool.processes.follow_clock()
+                self._recover()
                 if time.monotonic() >= self._next_prune_s:
                     self._next_prune_s = time.monotonic() + _PRUNE_S
                     self._spool.prune(time.time() - _KEPT_S)
@@ -205,19 +205,19 @@ class Courier:
                 self._on_state(name, problem)
             self._problems[name] = problem
 
-    def _mend(self) -> None:
+    def _recover(self) -> None:
         """Put what processes that died have left. Raises `OSError` when that cannot be written now."""
-        with self._mending_here:
-            if self._spool.runs.dead() and self._mending.try_take():
-                self._mend_alone()
+        with self._recovering_here:
+            if self._spool.processes.dead() and self._recovering.try_take():
+                self._recover_alone()
 
-    def _mend_alone(self) -> None:
+    def _recover_alone(self) -> None:
         try:
-            dead = self._spool.runs.dead()
+            dead = self._spool.processes.dead()
             for found in find(self._spool, dead):
                 self._on_found(found)
             self._spool.sync()
-            for run in dead:
-                self._spool.runs.bury(run.id)
+            for process in dead:
+                self._spool.processes.forget(process.id)
         finally:
-            self._mending.release()
+            self._recovering.release()

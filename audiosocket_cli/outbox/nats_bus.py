@@ -235,7 +235,7 @@ class NatsBus:
         self._complaint = ""
         tls.has_begun = False
 
-        def told(value: str) -> str:
+        def once_encrypted(value: str) -> str:
             if self._wants_tls and not tls.has_begun:
                 raise _NotEncryptedError
             return value
@@ -250,11 +250,11 @@ class NatsBus:
                 connect_timeout=int(_CONNECT_S),
                 ping_interval=_PING_S,
                 error_cb=self._note,
-                closed_cb=self._lose,
+                closed_cb=self._on_closed,
                 tls=tls,
-                user=None if login.user is None else lambda: told(login.user or ""),
-                password=None if login.password is None else lambda: told(login.password or ""),
-                token=None if login.token is None else lambda: told(login.token or ""),
+                user=None if login.user is None else lambda: once_encrypted(login.user or ""),
+                password=None if login.password is None else lambda: once_encrypted(login.password or ""),
+                token=None if login.token is None else lambda: once_encrypted(login.token or ""),
                 user_credentials=login.creds,
             )
             if self._wants_tls and not tls.has_begun:
@@ -275,7 +275,7 @@ class NatsBus:
         """Keep what the library reports beside its calls, as a permission that is missing."""
         self._complaint = self._why(error)
 
-    async def _lose(self) -> None:
+    async def _on_closed(self) -> None:
         """The connection has ended: the library would let all that is on its way wait until its time is over."""
         for task in self._publishing:
             task.cancel()

@@ -22,7 +22,7 @@ from audiosocket_cli.disk import PART, clear_half_made
 from audiosocket_cli.name_pattern import FIELD, folders_of, regex_of
 from audiosocket_cli.outbox.call_files import CallFiles
 from audiosocket_cli.outbox.lock_file import is_locked
-from audiosocket_cli.outbox.runs import Run
+from audiosocket_cli.outbox.processes import SpoolProcess
 from audiosocket_cli.outbox.spool import Spool
 from audiosocket_cli.outbox.waiting import LiveCall
 
@@ -58,18 +58,20 @@ class Found:
         return {}
 
 
-def find(spool: Spool, dead: Sequence[Run], *, since: float | None = None, with_lives: bool = True) -> Iterator[Found]:
-    """Yield what `dead` runs have left. `since` is the time from which on complete calls are looked for, if not the
-    spool's checkpoint; without `with_lives` only files are looked at, of calls long ago."""
+def find(
+    spool: Spool, dead: Sequence[SpoolProcess], *, since: float | None = None, with_lives: bool = True
+) -> Iterator[Found]:
+    """Yield what `dead` processes have left. `since` is the time, in seconds since 1970, from which on complete calls
+    are looked for, if not the spool's checkpoint; without `with_lives` only files are looked at, of calls long ago."""
     lives = spool.dead_calls() if with_lives else []
     checkpoint = (spool.checkpoint if since is None else since) - _MARGIN_S
-    live = spool.runs.being_recorded()
-    for pattern, capture in {(run.record, run.capture) for run in dead if run.record is not None}:
+    live = spool.processes.being_recorded()
+    for pattern, capture in {(process.record, process.capture) for process in dead if process.record is not None}:
         if pattern in live and not FIELD.search(pattern):
             continue  # one file, which has no JSON whose lock would say so, is being recorded now
-        of_it = [run for run in dead if run.record == pattern]
-        started_at = min(run.started_at for run in of_it) - _MARGIN_S
-        is_uploaded = any(run.upload for run in of_it)
+        of_it = [process for process in dead if process.record == pattern]
+        started_at = min(process.started_at for process in of_it) - _MARGIN_S
+        is_uploaded = any(process.upload for process in of_it)
         for group in groups(pattern, capture, min(checkpoint, started_at)):
             found = _judge(spool, group, lives, checkpoint=checkpoint, started_at=started_at)
             if found is not None and (is_uploaded or found.lives):

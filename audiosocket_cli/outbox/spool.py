@@ -2,7 +2,7 @@
 
 Put       from any thread, never waits: a thread of the spool commits all that came in a tenth of a second
 Deliver   `due_calls` and `due_events` hand out each once; it is then settled (finished, given up, dropped) or postponed
-Runs      each process has a file locked for as long as it lives: so the calls of one that died are known
+Processes have a file each, locked for as long as they live: so the calls of one that died are known
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from audiosocket_cli.errors import UsageError
 from audiosocket_cli.outbox.batches import MAX_WAITING, Batches, Sums
 from audiosocket_cli.outbox.call_files import CallFiles, PathNames, from_column, to_column
 from audiosocket_cli.outbox.hand_out import HandOut
-from audiosocket_cli.outbox.rows import Rows
-from audiosocket_cli.outbox.runs import Runs
+from audiosocket_cli.outbox.line_limiter import LineLimiter
+from audiosocket_cli.outbox.processes import SpoolProcesses
 from audiosocket_cli.outbox.spool_file import connect, open_spool_file
-from audiosocket_cli.outbox.told import Told
+from audiosocket_cli.outbox.spool_tables import SpoolTables
 from audiosocket_cli.outbox.waiting import LiveCall, SpoolFigures, WaitingCall, WaitingEvent
 from audiosocket_cli.text import printable
 
@@ -55,13 +55,13 @@ class Spool:
         waits_for_notes: bool = True,
     ) -> None:
         """Open or make it. `max_bytes` bounds what waits: files of calls and events together; `tell` gets a line about
-        what is given up for that, and when the disk fails; `about` says for what it is used, as in `Run`.
+        what is given up for that, and when the disk fails; `about` says for what it is used, as in `SpoolProcess`.
         `waits_for_notes`: what is noted of objects is on the disk before anybody goes on. Raises `UsageError` where it
         cannot be used."""
         self.folder = folder.absolute()
         connection = open_spool_file(self.folder)
         try:
-            self.runs = Runs(self.folder / "runs", about or {})
+            self.processes = SpoolProcesses(self.folder / "processes", about or {})
         except OSError as error:
             connection.close()
             why = (error.strerror or str(error)).lower()
@@ -69,8 +69,8 @@ class Spool:
         self._reader = connect(self.folder)
         self._reading = threading.Lock()
         self._names = PathNames(self.folder.parent)
-        self._told = Told(tell)
-        self._rows = Rows(self._names, max_bytes, self._told)
+        self._lines = LineLimiter(tell)
+        self._tables = SpoolTables(self._names, max_bytes, self._lines)
         self._batches = Batches(connection, f"the spool {printable(str(folder))}", tell)
         self._note = self._batches.do if waits_for_notes else self._batches.put
         self._events = 0
@@ -85,11 +85,13 @@ class Spool:
     def close(self) -> int:
         """Commit what was put, and close; returns how many changes could not be committed."""
         left = self._batches.close()
-        self._told.close()
+        self._lines.close()
         with self._reading:
-            is_over = self._reader.execute("SELECT 1 FROM live WHERE run = ?", (self.runs.own,)).fetchone() is None
+            is_over = (
+                self._reader.execute("SELECT 1 FROM live WHERE process = ?", (self.processes.own,)).fetchone() is None
+            )
             self._reader.close()
-        self.runs.close(is_over=is_over and not left and not self.unwritten)
+        self.processes.close(is_over=is_over and not left and not self.unwritten)
         return left
 
     # Putting, from any thread.
@@ -97,7 +99,7 @@ class Spool:
     def put_call(self, files: CallFiles) -> None:
         """Have the files of a call wait for the store; never waits. The same files again change nothing."""
         # More of them may wait than of events, of which each call has many.
-        if not self._batches.put(lambda db, sums: self._rows.add_call(db, sums, files), most=2 * MAX_WAITING):
+        if not self._batches.put(lambda db, sums: self._tables.add_call(db, sums, files), most=2 * MAX_WAITING):
             self.unwritten += 1
 
     def put_event(self, event: str, uuid: str | None, body: Mapping[str, Any]) -> None:
@@ -110,8 +112,8 @@ class Spool:
         def add(connection: sqlite3.Connection, sums: Sums) -> None:
             data = json.dumps(body).encode()
             if uuid is not None:
-                self._rows.follow(connection, self.runs.own, event, uuid, data)
-            self._rows.add_event(connection, sums, (event_id, event, uuid, data, at_s))
+                self._tables.follow(connection, self.processes.own, event, uuid, data)
+            self._tables.add_event(connection, sums, (event_id, event, uuid, data, at_s))
 
         if not self._batches.put(add):
             self.unwritten += 1
@@ -127,17 +129,17 @@ class Spool:
 
         def add(connection: sqlite3.Connection, sums: Sums) -> None:
             if files is not None:
-                self._rows.add_call(connection, sums, files)
+                self._tables.add_call(connection, sums, files)
             connection.executemany("DELETE FROM live WHERE id = ?", [(live.id,) for live in lives])
             for row in rows:
-                self._rows.add_event(connection, sums, row)
+                self._tables.add_event(connection, sums, row)
 
         if not self._batches.put(add):
             self.unwritten += len(rows)
 
     def _new_id(self, event: str, uuid: str | None) -> str:
         self._events += 1
-        return f"{uuid or 'server'}-{event}-{self.runs.own}-{self._events}"
+        return f"{uuid or 'server'}-{event}-{self.processes.own}-{self._events}"
 
     def sync(self) -> None:
         """Wait until all that was put is on the disk. Raises `OSError` when it cannot be."""
@@ -224,18 +226,18 @@ class Spool:
 
     def give_up_call(self, id: int, reason: str) -> None:
         """A call is not sent: `reason` is told."""
-        self._told.line("calls", reason)
+        self._lines.tell("call", reason)
         self._settle_call(id, "given-up")
 
     def _settle_call(self, number: int, state: str) -> None:
         with self._reading:
             self._calls_out.settle(number)
-        self._batches.put(lambda connection, sums: self._rows.settle_call(connection, sums, number, state))
+        self._batches.put(lambda connection, sums: self._tables.settle_call(connection, sums, number, state))
 
     def postpone_call(self, id: int, seconds: float, reason: str) -> None:
         """Hand a call out again after so many seconds; `reason` is told, unless others of its kind just were."""
         if reason:
-            self._told.line("calls", reason)
+            self._lines.tell("call", reason)
         with self._reading:
             self._calls_out.postpone(id, seconds)
 
@@ -292,7 +294,7 @@ class Spool:
 
     def drop_event(self, id: int, reason: str) -> None:
         """An event is not sent, ever: `reason` is told."""
-        self._told.line("events", reason)
+        self._lines.tell("event", reason)
         self._settle_events((id,), "dropped")
 
     def take_dropped(self) -> int:
@@ -312,7 +314,7 @@ class Spool:
 
         def settle(connection: sqlite3.Connection, sums: Sums) -> None:
             for number in numbers:
-                self._rows.settle_event(connection, sums, number, total)
+                self._tables.settle_event(connection, sums, number, total)
 
         self._batches.put(settle)
 
@@ -320,7 +322,7 @@ class Spool:
         """Hand an event, and those of its call after it, out again after so many seconds; `reason` is told, unless
         others of its kind just were."""
         if reason:
-            self._told.line("events", reason)
+            self._lines.tell("event", reason)
         with self._reading:
             self._events_out.postpone(id, seconds)
 
@@ -370,18 +372,18 @@ class Spool:
 
     def is_known(self, files: CallFiles) -> bool:
         """Whether a call was put, by the name of its first file and the time of that."""
-        key, version = self._rows.identity(files)
+        key, version = self._tables.identity(files)
         with self._reading:
             row = self._reader.execute("SELECT version FROM calls WHERE key = ?", (key,)).fetchone()
         return row is not None and row[0] == version
 
     def prune(self, checkpoint: float) -> None:
         """Move the checkpoint, and forget calls that were settled before it."""
-        self._batches.put(lambda connection, sums: self._rows.prune(connection, checkpoint))
+        self._batches.put(lambda connection, sums: self._tables.prune(connection, checkpoint))
 
     def dead_calls(self) -> list[LiveCall]:
         """Return the live calls of processes that are no more."""
         with self._reading:
-            rows = self._reader.execute("SELECT id, run, uuid, body FROM live ORDER BY id").fetchall()
-        dead = {run: self.runs.is_dead(run) for run in {row[1] for row in rows}}
+            rows = self._reader.execute("SELECT id, process, uuid, body FROM live ORDER BY id").fetchall()
+        dead = {process: self.processes.is_dead(process) for process in {row[1] for row in rows}}
         return [LiveCall(*row) for row in rows if dead[row[1]]]

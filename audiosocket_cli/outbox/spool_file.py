@@ -15,8 +15,8 @@ import stat
 import time
 from pathlib import Path
 from typing import Final
-from urllib.parse import quote
 
+from audiosocket_cli.calls_index import sqlite_file
 from audiosocket_cli.errors import UsageError
 from audiosocket_cli.text import printable
 
@@ -45,8 +45,8 @@ SCHEMA: Final = (
         "CREATE TABLE events (id INTEGER PRIMARY KEY AUTOINCREMENT, event_id TEXT NOT NULL, event TEXT NOT NULL, "
         "uuid TEXT, body BLOB NOT NULL, put_at REAL NOT NULL)"
     ),
-    "CREATE TABLE live (id INTEGER PRIMARY KEY, run TEXT NOT NULL, uuid TEXT NOT NULL, body BLOB NOT NULL)",
-    "CREATE INDEX live_calls ON live (run, uuid)",
+    "CREATE TABLE live (id INTEGER PRIMARY KEY, process TEXT NOT NULL, uuid TEXT NOT NULL, body BLOB NOT NULL)",
+    "CREATE INDEX live_calls ON live (process, uuid)",
     "CREATE TABLE totals (name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID",
     "CREATE TABLE notes (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
 )
@@ -74,8 +74,7 @@ def open_spool_file(folder: Path) -> sqlite3.Connection:
         if kind:
             raise UsageError(_refusal(folder, f"it is on a network disk ({kind}); name a folder on a local disk"))
         path = folder / NAME
-        with contextlib.suppress(FileExistsError):  # what is in calls is private, and so is what is told of them
-            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600))
+        sqlite_file.make_private(path)
         if not stat.S_ISREG(os.lstat(path).st_mode):
             raise UsageError(_refusal(folder, f"{NAME} in it is not a file; move that away, or name another folder"))
         if not os.access(path, os.W_OK) or not os.access(folder, os.W_OK):
@@ -127,18 +126,16 @@ def _open(path: Path) -> sqlite3.Connection:
 
 
 def _connect(path: Path) -> sqlite3.Connection:
-    name = f"file:{quote(os.fsencode(path.absolute()))}?mode=rw"
-    connection = sqlite3.connect(name, uri=True, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
-    connection.execute("PRAGMA trusted_schema = OFF")  # the file may be anybody's
+    connection = sqlite_file.connect(path, busy_s=_BUSY_S)
     connection.execute("PRAGMA synchronous = FULL")
     return connection
 
 
 def _why(error: sqlite3.Error, folder: Path) -> str:
     code = getattr(error, "sqlite_errorcode", 0)
-    if code & 0xFF in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
+    if sqlite_file.is_damage(error):
         return f"{NAME} in it is not a spool, or is damaged ({error}); move that away, or name another folder"
-    if code & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+    if sqlite_file.is_busy(error):
         return f"another process has been changing it for {_BUSY_S:.0f} s; name another folder"
     with contextlib.suppress(OSError):
         if shutil.disk_usage(folder).free < _MIN_FREE_BYTES:  # SQLite calls that an I/O error

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import random
 import threading
 import time
 from collections.abc import Callable
 from typing import Final
 
+from audiosocket_cli.outbox.back_off import FIRST_WAIT_S, wait_after
 from audiosocket_cli.stores.store_error import StoreError, StoreFault
 from audiosocket_cli.text import counted
-
-FIRST_WAIT_S: Final = 1.0
-MAX_WAIT_S: Final = 60.0
 
 _SLOW_WAIT_S: Final = 15.0
 """Where only people can mend it: keys, rights, the bucket."""
@@ -65,9 +62,9 @@ class StoreState:
             if not self.problem:
                 self._since_s = now_s
             self.problem = str(error)
-            first_s = _SLOW_WAIT_S if error.fault in _FOR_PEOPLE else FIRST_WAIT_S
-            wait_s = min(first_s * 2.0**self._failures, MAX_WAIT_S) * random.uniform(0.75, 1.25)
             self._failures += 1
+            first_s = _SLOW_WAIT_S if error.fault in _FOR_PEOPLE else FIRST_WAIT_S
+            wait_s = wait_after(self._failures, first_s=first_s)
             self._next_s = now_s + wait_s
             is_worth_it = self._failures > 1 or error.fault in _FOR_PEOPLE
             if is_worth_it and self._told is not error.fault:

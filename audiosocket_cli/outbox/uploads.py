@@ -6,7 +6,6 @@ wrong with one call postpones that call only. Nothing is given up, except a call
 
 from __future__ import annotations
 
-import random
 import threading
 from collections import Counter
 from collections.abc import Callable
@@ -14,6 +13,7 @@ from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import Final, Literal, Protocol
 
+from audiosocket_cli.outbox.back_off import MAX_WAIT_S, wait_after
 from audiosocket_cli.outbox.call_upload import (
     CallUpload,
     GoneError,
@@ -22,7 +22,7 @@ from audiosocket_cli.outbox.call_upload import (
     ObjectStore,
     StoppedUploadError,
 )
-from audiosocket_cli.outbox.store_state import MAX_WAIT_S, StoreState
+from audiosocket_cli.outbox.store_state import StoreState
 from audiosocket_cli.outbox.waiting import SpoolFigures, WaitingCall
 from audiosocket_cli.stores.object_name import ObjectNames
 from audiosocket_cli.stores.store import open_store
@@ -37,7 +37,7 @@ _LOOK_AGAIN_S: Final = 0.25
 _LAST_S: Final = 5.0
 """How long objects that are on their way at the end are waited for; what is not there then is sent again next time."""
 
-_FOLDER_TRIES: Final = 60
+_FOLDER_TRIES: Final = 80
 """How often a call is tried whose folder is gone, be it a disk that is not mounted: about an hour."""
 
 _OF_ALL: Final = (StoreFault.AWAY, StoreFault.DENIED, StoreFault.NO_BUCKET)
@@ -205,8 +205,11 @@ class Uploads:
         with self._lock:
             failures = self._failures[call.id]
             self._failures[call.id] += 1
-        wait_s = min(2.0 ** min(failures, 10), MAX_WAIT_S) * random.uniform(0.75, 1.25)
-        self._postpone(call, wait_s, f"{reason} (trying again)" if failures in (0, 10) or failures % 100 == 0 else "")
+        self._postpone(
+            call,
+            wait_after(failures + 1),
+            f"{reason} (trying again)" if failures in (0, 10) or failures % 100 == 0 else "",
+        )
 
     def _forget(self, call: WaitingCall) -> None:
         with self._lock:

@@ -47,7 +47,7 @@ class LiveCall:
     """A call whose `call` event was put, and no `ended` yet."""
 
     id: int
-    run: str
+    process: str
     uuid: str
     body: bytes
     """The object of its `call` event, as JSON."""

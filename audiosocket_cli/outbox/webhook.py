@@ -64,10 +64,10 @@ class Webhook:
         self._headers = {"content-type": "application/json", "user-agent": user_agent}
         self._jobs: queue.SimpleQueue[tuple[str, bytes, Done] | None] = queue.SimpleQueue()
         self._context = ssl.create_default_context() if url.scheme == "https" else None
-        self._lines = [_Line(url, self._context, timeout_s) for _ in range(parallel)]
+        self._connections = [_Connection(url, self._context, timeout_s) for _ in range(parallel)]
         self._closed = threading.Event()
-        for number, line in enumerate(self._lines):
-            threading.Thread(target=self._work, args=(line,), name=f"webhook {number}", daemon=True).start()
+        for number, connection in enumerate(self._connections):
+            threading.Thread(target=self._work, args=(connection,), name=f"webhook {number}", daemon=True).start()
         threading.Thread(target=self._watch, name="webhook time limits", daemon=True).start()
 
     def look(self, done: Done) -> None:
@@ -81,29 +81,29 @@ class Webhook:
     def close(self) -> None:
         """End all connections, with what is on its way."""
         self._closed.set()
-        for line in self._lines:
+        for connection in self._connections:
             self._jobs.put(None)
-            line.shut_down()
+            connection.shut_down()
 
-    def _work(self, line: _Line) -> None:
+    def _work(self, connection: _Connection) -> None:
         while (job := self._jobs.get()) is not None and not self._closed.is_set():
             event_id, body, done = job
             try:
-                answer = self._post(line, event_id, body) if event_id else line.look()
+                answer = self._post(connection, event_id, body) if event_id else connection.look()
             except Exception as error:  # a fault of ours: else the event, and all of its call, would wait for ever
-                line.close()
+                connection.close()
                 answer = Answer(Fate.FAILED, shown(f"internal error: {error!r}"))
             done(answer)
-        line.close()
+        connection.close()
 
     def _watch(self) -> None:
         while not self._closed.wait(_LOOK_S):
             now = time.monotonic()
-            for line in self._lines:
-                if now > line.until:
-                    line.shut_down()
+            for connection in self._connections:
+                if now > connection.until:
+                    connection.shut_down()
 
-    def _post(self, line: _Line, event_id: str, body: bytes) -> Answer:
+    def _post(self, connection: _Connection, event_id: str, body: bytes) -> Answer:
         timestamp = int(time.time())
         headers = {
             **self._headers,
@@ -111,10 +111,10 @@ class Webhook:
             "webhook-timestamp": str(timestamp),
             "webhook-signature": signature(self._secrets, event_id, timestamp, body),
         }
-        return line.post(self._path, body, headers)
+        return connection.post(self._path, body, headers)
 
 
-class _Line:
+class _Connection:
     """One connection, which is kept as long as the other side keeps it."""
 
     def __init__(self, url: SplitResult, context: ssl.SSLContext | None, timeout_s: float) -> None:

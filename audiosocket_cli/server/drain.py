@@ -1,7 +1,8 @@
 """Ending without cutting a call: accept no more, let those go on that are there, and hang up when the time is over.
 
-Where a load balancer is in front, `DrainOptions.delay_s` comes first: health checks are told, and calls accepted still,
-until the balancer has seen that and sends no more. A port that closes sooner refuses the calls that it sends meanwhile.
+Where a load balancer is in front, `DrainOptions.delay_s` comes first: health checks say 503, and calls are still
+accepted, until the balancer has seen that and sends no more. A port that closes sooner refuses the calls that it sends
+meanwhile.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ class DrainOptions:
     seconds: float
     """How long calls may go on once no more are accepted."""
     delay_s: float = 0.0
-    """How long calls are still accepted before, while health checks say that it drains."""
+    """How long calls are still accepted before that, while health checks say 503."""
 
 
 class Drain:

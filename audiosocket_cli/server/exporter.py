@@ -67,7 +67,7 @@ _GAUGES: Final = (
 
 _SENDING_COUNTERS: Final = (
     _Family("uploaded", "uploaded_calls", "Calls whose files are all in the store of --upload."),
-    _Family("uploads_given_up", "upload_given_up_calls", "Calls that are not uploaded, and never will be."),
+    _Family("uploads_given_up", "upload_given_up_calls", "Calls that were given up: they were not uploaded."),
     _Family("events_sent", "events_sent", "Events that --events has delivered."),
     _Family("events_dropped", "events_dropped", "Events that are lost: refused, or too many waited."),
 )

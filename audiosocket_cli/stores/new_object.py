@@ -35,7 +35,7 @@ class Put:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class ObjectAccess:
     """A name in a store, and how to do things there. The functions raise `StoreError`."""
 
     name: str
@@ -50,69 +50,71 @@ class Place:
     """Sends content, and returns its ETag."""
 
 
-def put_new(place: Place, content: SmallContent | LargeContent, content_type: str, *, replace: bool) -> Put:
+def put_new(access: ObjectAccess, content: SmallContent | LargeContent, content_type: str, *, replace: bool) -> Put:
     """Make an object, or find that it is there. `replace` makes it whatever is there. Raises `StoreError`, and
     `OSError` of the file."""
-    if not replace and (content.is_large or not place.refuses_taken):
-        found = _found(place)
+    if not replace and (content.is_large or not access.refuses_taken):
+        found = _found(access)
         if found is not None:
-            return _same(place, content, found)
+            return _same(access, content, found)
     try:
-        etag = _send(place, content, content_type, replace=replace)
+        etag = _send(access, content, content_type, replace=replace)
     except StoreError as error:
         if not error.is_taken:
             raise
-        found = _found(place)
+        found = _found(access)
         if found is None:  # two were made at once, and neither is there; or it was removed since
             raise StoreError(
-                f"{place.url}: the store refused it as taken, and it is not there", StoreFault.AWAY
+                f"{access.url}: the store refused it as taken, and it is not there", StoreFault.AWAY
             ) from None
-        return _same(place, content, found)
-    _check(place, content, etag)
-    return Put(place.name, content.size, content.sha256(), was_there=False)
+        return _same(access, content, found)
+    _check(access, content, etag)
+    return Put(access.name, content.size, content.sha256(), was_there=False)
 
 
-def _found(place: Place) -> ObjectInfo | None:
+def _found(access: ObjectAccess) -> ObjectInfo | None:
     try:
-        return place.head()
+        return access.head()
     except StoreError as error:
         if error.is_missing:
             return None
         raise
 
 
-def _same(place: Place, content: SmallContent | LargeContent, found: ObjectInfo) -> Put:
+def _same(access: ObjectAccess, content: SmallContent | LargeContent, found: ObjectInfo) -> Put:
     """Return the object that is there where it has this content; raise `StoreError` where it has another."""
-    if found.size == content.size and (content.proved_by(found.etag) or _holds(place, content)):
-        return Put(place.name, content.size, content.sha256(), was_there=True)
-    raise StoreError(f"{place.url}: there is an object of this name already, with other content", StoreFault.EXISTS)
+    if found.size == content.size and (content.proved_by(found.etag) or _holds(access, content)):
+        return Put(access.name, content.size, content.sha256(), was_there=True)
+    raise StoreError(f"{access.url}: there is an object of this name already, with other content", StoreFault.EXISTS)
 
 
-def _send(place: Place, content: SmallContent | LargeContent, content_type: str, *, replace: bool) -> str | None:
+def _send(
+    access: ObjectAccess, content: SmallContent | LargeContent, content_type: str, *, replace: bool
+) -> str | None:
     attributes = {"attributes": {"Content-Type": content_type}}
     if isinstance(content, LargeContent):
         parts = {"use_multipart": True, "chunk_size": PIECE_BYTES, "max_concurrency": _MAX_PARTS_AT_ONCE}
-        return place.send(content.pieces(), {**attributes, **parts})
+        return access.send(content.pieces(), {**attributes, **parts})
     mode = "overwrite" if replace else "create"
-    return place.send(content.data, {**attributes, "mode": mode, "use_multipart": False})
+    return access.send(content.data, {**attributes, "mode": mode, "use_multipart": False})
 
 
-def _check(place: Place, content: SmallContent | LargeContent, etag: str | None) -> None:
+def _check(access: ObjectAccess, content: SmallContent | LargeContent, etag: str | None) -> None:
     """Check what the store has by its ETag, by the SHA-256 that it has checked, or by reading it back."""
-    if not content.is_large and (place.checks_sha256 or content.proved_by(etag)):
+    if not content.is_large and (access.checks_sha256 or content.proved_by(etag)):
         return
-    found = place.head()
+    found = access.head()
     if found.size != content.size:
-        raise _damaged(place, f"{found.size} bytes of {content.size}")
-    if place.checks_sha256 or content.proved_by(etag) or content.proved_by(found.etag):
+        raise _damaged(access, f"{found.size} bytes of {content.size}")
+    if access.checks_sha256 or content.proved_by(etag) or content.proved_by(found.etag):
         return
-    if not _holds(place, content):
-        raise _damaged(place, "other content than was sent")
+    if not _holds(access, content):
+        raise _damaged(access, "other content than was sent")
 
 
-def _holds(place: Place, content: SmallContent | LargeContent) -> bool:
-    return sha256_of(place.pieces()) == content.sha256()
+def _holds(access: ObjectAccess, content: SmallContent | LargeContent) -> bool:
+    return sha256_of(access.pieces()) == content.sha256()
 
 
-def _damaged(place: Place, what: str) -> StoreError:
-    return StoreError(f"{place.url}: the store holds {what}", StoreFault.DAMAGED)
+def _damaged(access: ObjectAccess, what: str) -> StoreError:
+    return StoreError(f"{access.url}: the store holds {what}", StoreFault.DAMAGED)

@@ -11,12 +11,10 @@ from pathlib import PurePath
 from typing import Final
 
 from audiosocket_cli.errors import UsageError
+from audiosocket_cli.name_pattern import FIELD, FIELDS
 from audiosocket_cli.stores.store_url import StoreUrl, parse_store_url
 from audiosocket_cli.text import printable
 
-FIELDS: Final = ("uuid", "date", "time", "peer")
-
-_FIELD: Final = re.compile(r"\{([^{}]*)\}")
 _APPENDED: Final = "{date}/{uuid}"
 _PACKED: Final = (".gz", ".bz2", ".xz", ".zst", ".lz4")
 
@@ -48,17 +46,17 @@ class ObjectNames:
         """Take a URL; one without a field gets a date and the UUID. Raises `UsageError`."""
         parsed = parse_store_url(url)
         shown = printable(str(parsed))
-        unknown = set(_FIELD.findall(parsed.path)) - set(FIELDS)
+        unknown = set(FIELD.findall(parsed.path)) - set(FIELDS)
         if unknown:
             known = ", ".join(f"{{{field}}}" for field in FIELDS)
             raise UsageError(f"{shown} has an unknown field {{{min(unknown)}}}: choose from {known}")
-        if _FIELD.search(parsed.bucket) or re.search(r"[{}]", _FIELD.sub("", parsed.path)):
+        if FIELD.search(parsed.bucket) or re.search(r"[{}]", FIELD.sub("", parsed.path)):
             raise UsageError(f"{shown} has a brace that is not part of a field: write fields as {{date}}")
         parts = parsed.path.split("/") if parsed.path else []
         if PurePath(parsed.path).suffix.lower() in CONTENT_TYPES:
             suffix = PurePath(parsed.path).suffix
             raise UsageError(f"{shown} ends with {suffix}: leave it out, each file of a call brings its own")
-        first = next((number for number, part in enumerate(parts) if _FIELD.search(part)), len(parts))
+        first = next((number for number, part in enumerate(parts) if FIELD.search(part)), len(parts))
         pattern = "/".join(parts[first:])
         if not pattern:
             pattern = _APPENDED
@@ -82,7 +80,7 @@ class ObjectNames:
         except ValueError:  # it is read from a file, and may be anything
             date = time = "unknown"
         values = {"uuid": uuid or name, "date": date, "time": time, "peer": re.sub(r"[^\w.-]+", "_", peer)}
-        return _FIELD.sub(lambda field: _clean(values[field[1]]), self.pattern)
+        return FIELD.sub(lambda field: _clean(values[field[1]]), self.pattern)
 
 
 def numbered(stem: str, number: int) -> str:

@@ -18,7 +18,7 @@ from audiosocket_cli.disk import HalfMade
 from audiosocket_cli.errors import MissingLibraryError, UsageError
 from audiosocket_cli.libraries import install_line
 from audiosocket_cli.stores.content import open_content
-from audiosocket_cli.stores.new_object import Place, Put, put_new
+from audiosocket_cli.stores.new_object import ObjectAccess, Put, put_new
 from audiosocket_cli.stores.object_info import ObjectInfo, bare_etag, info_of
 from audiosocket_cli.stores.store_error import StoreError, StoreFault, store_error
 from audiosocket_cli.stores.store_url import StoreUrl, parse_store_url
@@ -145,7 +145,7 @@ class Store:
 
         Raises `StoreError`, whose `is_taken` says that there is one with other content, and `OSError` of the file.
         """
-        place = Place(
+        access = ObjectAccess(
             name,
             self.url_of(name),
             refuses_taken=self._is_makers_own,
@@ -154,7 +154,7 @@ class Store:
             pieces=lambda: self.pieces(name),
             send=lambda data, options: self._send(name, data, options),
         )
-        return put_new(place, open_content(content), content_type, replace=replace)
+        return put_new(access, open_content(content), content_type, replace=replace)
 
     def _send(self, name: str, data: Any, options: dict[str, Any]) -> str | None:
         try:

@@ -11,9 +11,9 @@ import pytest
 from audiosocket_cli.calls_analysis import analyzing
 from audiosocket_cli.calls_analysis.analyzing import analyze
 from audiosocket_cli.calls_analysis.attempt import Attempt, attempt
-from audiosocket_cli.calls_analysis.call_files import CallFiles
 from audiosocket_cli.calls_analysis.here import Done
 from audiosocket_cli.calls_analysis.ledger import Ledger
+from audiosocket_cli.calls_analysis.listed_call import ListedCall
 from audiosocket_cli.calls_analysis.parquet_parts import part_path
 from audiosocket_cli.errors import MissingLibraryError
 from support.analyzed import make_calls, rows_in
@@ -30,7 +30,7 @@ class Measuring:
         self.names: list[str] = []
         self.dies_after = dies_after
 
-    def __call__(self, calls: Iterable[CallFiles]) -> Iterator[Done]:
+    def __call__(self, calls: Iterable[ListedCall]) -> Iterator[Done]:
         for call in calls:
             if len(self.names) >= self.dies_after:
                 raise PowerCutError
@@ -149,7 +149,7 @@ def test_rows_of_calls_that_are_gone_stay_and_are_counted(folder: Path, tmp_path
 
 
 def test_what_failed_is_told_and_kept_or_tried_again(folder: Path, tmp_path: Path) -> None:
-    def measure(calls: Iterable[CallFiles]) -> Iterator[Done]:
+    def measure(calls: Iterable[ListedCall]) -> Iterator[Done]:
         for number, call in enumerate(calls):
             outcomes = [Attempt(later="permission denied"), Attempt(is_gone=True), Attempt()]
             yield Done(call, outcomes[number] if number < 3 else attempt(call), "signal 11" if number == 2 else None)

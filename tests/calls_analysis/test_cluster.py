@@ -12,9 +12,9 @@ import pytest
 
 from audiosocket_cli.calls_analysis import cluster
 from audiosocket_cli.calls_analysis.analyzing import analyze
-from audiosocket_cli.calls_analysis.call_files import CallFiles
 from audiosocket_cli.calls_analysis.cluster import measure_on
 from audiosocket_cli.calls_analysis.here import Done, measure_here
+from audiosocket_cli.calls_analysis.listed_call import ListedCall
 from audiosocket_cli.errors import NetworkError, UsageError
 from support.analyzed import DEADLY, attempt_or_die, calls_in, make_calls, rows_in
 from support.dask_cluster import DaskCluster, dask_cluster
@@ -39,7 +39,7 @@ def test_a_cluster_gives_the_rows_of_one_process_though_workers_die(tmp_path: Pa
     assert len(rows) == 61
 
 
-def killing(there: DaskCluster, calls: Iterable[CallFiles], told: list[str]) -> Iterator[Done]:
+def killing(there: DaskCluster, calls: Iterable[ListedCall], told: list[str]) -> Iterator[Done]:
     """Measure calls, and kill a worker once some are done."""
     for count, done in enumerate(measure_on(there.url, calls, told.append, attempt_or_die)):
         if count == 5:

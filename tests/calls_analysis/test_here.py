@@ -10,7 +10,7 @@ import pytest
 
 from audiosocket_cli.calls_analysis import here
 from audiosocket_cli.calls_analysis.attempt import attempt
-from audiosocket_cli.calls_analysis.here import default_jobs, measure_here
+from audiosocket_cli.calls_analysis.here import measure_here
 from audiosocket_cli.errors import OutputError
 from support.analyzed import DEADLY, DEADLY_MEASURER, SLOW, calls_in, make_calls
 from support.running import children_of, is_running
@@ -70,4 +70,3 @@ def test_whoever_takes_no_more_ends_the_processes(tmp_path: Path) -> None:
     while any(map(is_running, ours)) and time.monotonic() < limit_s:
         time.sleep(0.02)
     assert not any(map(is_running, ours))
-    assert default_jobs() >= 1

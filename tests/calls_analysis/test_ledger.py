@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from audiosocket_cli.calls_analysis.call_files import CallFiles, FileSeen
 from audiosocket_cli.calls_analysis.columns import DATE, empty_row
 from audiosocket_cli.calls_analysis.ledger import NAME, Ledger
+from audiosocket_cli.calls_analysis.listed_call import ListedCall, ListedFile
 from audiosocket_cli.errors import OutputError, UsageError
 
-FILES = [("/calls", call, FileSeen(f"{call}.wav", 10, "1", 5.0)) for call in ("a", "b", "caf\udce9")]
+FILES = [("/calls", call, ListedFile(f"{call}.wav", 10, "1", 5.0)) for call in ("a", "b", "caf\udce9")]
 
 
-def listed(ledger: Ledger, files: list[tuple[str, str, FileSeen]]) -> list[str]:
+def listed(ledger: Ledger, files: list[tuple[str, str, ListedFile]]) -> list[str]:
     ledger.take_files("/calls", files)
     return [call.call for call in ledger.to_measure()]
 
@@ -31,7 +31,7 @@ def test_what_was_noted_is_not_measured_again_until_its_files_change(tmp_path: P
         assert ledger.counts() == (3, 3)
         note_all(ledger)
         assert list(ledger.to_measure()) == []
-    changed = [FILES[0], ("/calls", "b", FileSeen("b.wav", 10, "2", 6.0))]
+    changed = [FILES[0], ("/calls", "b", ListedFile("b.wav", 10, "2", 6.0))]
     with Ledger(tmp_path / "out") as ledger:
         assert (ledger.waiting(), ledger.waiting_days()) == (3, ["2026-11-30"])
         ledger.settle()
@@ -50,7 +50,7 @@ def test_what_was_noted_is_not_measured_again_until_its_files_change(tmp_path: P
 
 def test_what_a_mirror_answered_is_not_a_call(tmp_path: Path) -> None:
     calls = ["a", "a.mirror", "a.mirror-2", "b-3", "b.mirror", "caf\udce9-2", "caf\udce9.mirror-12", "c-d", "c.mirror"]
-    files = [("/calls", name, FileSeen(f"{name}.wav", 1, "1", 1.0)) for name in calls]
+    files = [("/calls", name, ListedFile(f"{name}.wav", 1, "1", 1.0)) for name in calls]
     with Ledger(tmp_path / "out") as ledger:
         assert sorted(listed(ledger, files)) == ["a", "b-3", "c-d", "c.mirror", "caf\udce9-2"]
 
@@ -91,7 +91,7 @@ def test_a_ledger_with_a_damaged_page_is_one_line(tmp_path: Path) -> None:
 def test_a_ledger_without_room_is_not_to_be_removed(tmp_path: Path) -> None:
     def fill(ledger: Ledger) -> None:
         ledger._database.execute("PRAGMA max_page_count = 1")
-        ledger.note(CallFiles(*FILES[0][:2], (FILES[0][2],)), empty_row() | {"problem": "x" * 100_000})
+        ledger.note(ListedCall(*FILES[0][:2], (FILES[0][2],)), empty_row() | {"problem": "x" * 100_000})
 
     with pytest.raises(OutputError, match=r"full; make room, and the same command goes on"), Ledger(tmp_path) as made:
         fill(made)

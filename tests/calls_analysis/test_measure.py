@@ -16,9 +16,9 @@ from audiosocket_cli.analysis.stretches import stretches_of
 from audiosocket_cli.analysis.turns import turns_of
 from audiosocket_cli.audio.dtmf import digit_tone
 from audiosocket_cli.calls_analysis.attempt import Attempt, attempt
-from audiosocket_cli.calls_analysis.call_files import CallFiles
 from audiosocket_cli.calls_analysis.columns import COLUMNS, DATE
 from audiosocket_cli.calls_analysis.ledger import Ledger
+from audiosocket_cli.calls_analysis.listed_call import ListedCall
 from audiosocket_cli.calls_analysis.listing import Listed, files_of
 from audiosocket_cli.calls_analysis.measure import measure
 from support.analyzed import calls_in, make_calls
@@ -27,7 +27,7 @@ from support.spoken_calls import CALLS, lines_of, package_voices
 from support.store_process import BUCKET
 
 
-def only_call(folder: Path) -> CallFiles:
+def only_call(folder: Path) -> ListedCall:
     (call,) = calls_in(folder, folder.with_name(f"{folder.name}-ledger"))
     return call
 

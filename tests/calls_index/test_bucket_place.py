@@ -234,8 +234,8 @@ def test_what_an_odd_name_hides_stays_in_the_index_and_is_told(
             updated = index.update()
             (line,) = updated.incomplete
             assert line == (
-                "s3://calls is not complete: obstore does not take the name 'day/15\\x7f', and so not all that is "
-                "listed with it: remove that object"
+                "s3://calls is not complete: obstore cannot list the name 'day/15\\x7f', nor what is on the same "
+                "page of the list: remove that object"
             )
             assert (updated.read, updated.removed) == (1, 2)
             kept = [f"s3://calls/day/{number:02}.json" for number in range(23) if number not in (0, 20)]

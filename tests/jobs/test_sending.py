@@ -278,7 +278,7 @@ def test_a_folder_that_was_recorded_without_is_sent_whole(serve: Serve, kept: Ke
     )
     unsaid = run("upload", pattern, "--all")
     assert (unsaid.returncode, unsaid.stderr) == (
-        2, "audiosocket: error: nobody has said where to: add --upload URL, such as s3://BUCKET/calls\n",
+        2, "audiosocket: error: the spool does not say where to upload: add --upload URL, such as s3://BUCKET/calls\n",
     )  # fmt: skip
     done = run("upload", pattern, "--all", "--upload", kept.url)
     assert (done.returncode, done.stderr) == (0, "uploaded 2 calls\n")

@@ -137,7 +137,7 @@ def test_another_takes_over_from_one_that_died_and_finds_what_it_left(tmp_path: 
         holder.wait()
     assert carrier.begun.wait(MAX_WAIT_S)
     wait_until(lambda: carrier.events == ["call", "cut"])
-    wait_until(lambda: spool.runs.dead() == [])
+    wait_until(lambda: spool.processes.dead() == [])
     courier.end(MAX_WAIT_S)
     assert [live.uuid for one in found for live in one.lives] == ["u"]
     spool.close()

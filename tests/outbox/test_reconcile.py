@@ -13,8 +13,8 @@ import pytest
 
 from audiosocket_cli.disk import HalfMade
 from audiosocket_cli.outbox.call_files import CallFiles
+from audiosocket_cli.outbox.processes import SpoolProcess, SpoolProcesses
 from audiosocket_cli.outbox.reconcile import Found, find
-from audiosocket_cli.outbox.runs import Run, Runs
 from audiosocket_cli.outbox.spool import Spool
 
 UUIDS = [f"0000000{number}-1111-4111-8111-111111111111" for number in range(8)]
@@ -28,12 +28,12 @@ def spool(tmp_path: Path) -> Iterator[Spool]:
     spool.close()
 
 
-def dead_run(spool: Spool, pattern: str = "{uuid}.wav", **about: Any) -> list[Run]:
+def dead_run(spool: Spool, pattern: str = "{uuid}.wav", **about: Any) -> list[SpoolProcess]:
     """The file of a process that died, which recorded beside the spool."""
     folder = spool.folder.parent
     told = {"upload": "s3://b", "record": str(folder / pattern), "capture": str(folder), **about}
-    Runs(spool.folder / "runs", told).close(is_over=False)
-    return spool.runs.dead()
+    SpoolProcesses(spool.folder / "processes", told).close(is_over=False)
+    return spool.processes.dead()
 
 
 def recorded(folder: Path, name: str, *, json_too: bool = True, **more: Any) -> Path:
@@ -110,7 +110,9 @@ def test_a_recording_whose_json_nobody_will_write_was_cut(spool: Spool) -> None:
 def test_a_single_file_that_another_process_records_now_is_not_taken_for_cut(spool: Spool) -> None:
     dead = dead_run(spool, "call.wav")
     recorded(spool.folder.parent, "call", json_too=False)
-    live = Runs(spool.folder / "runs", {"upload": "s3://b", "record": str(spool.folder.parent / "call.wav")})
+    live = SpoolProcesses(
+        spool.folder / "processes", {"upload": "s3://b", "record": str(spool.folder.parent / "call.wav")}
+    )
     assert list(find(spool, dead)) == []
     live.close()
     (found,) = find(spool, dead)
@@ -147,7 +149,7 @@ def test_all_is_found_when_looked_for_from_the_beginning(spool: Spool) -> None:
         path = recorded(folder, name, json_too=json_too)
         os.utime(path, (LONG_AGO, LONG_AGO))
     (folder / f"{UUIDS[0]}.wav").rename(folder / f"{UUIDS[0]}.flac")
-    everything = [Run("", 0.0, "s3://b", None, str(folder / "{uuid}.wav"))]
+    everything = [SpoolProcess("", 0.0, "s3://b", None, str(folder / "{uuid}.wav"))]
     found = list(find(spool, everything, since=0.0, with_lives=False))
     assert sorted(map(brief, found)) == [(UUIDS[0], False, []), (UUIDS[1], True, [])]
     assert all(each.is_old for each in found)
@@ -201,7 +203,7 @@ def test_calls_whose_end_was_not_told_are_found(spool: Spool) -> None:
     spool.put_call(CallFiles(UUIDS[1], UUIDS[1], "peer", "", (path,), path.with_suffix(".json")))
     recorded(folder, UUIDS[2], json_too=False)  # cut
     spool.sync()
-    found = {brief(each)[0]: each for each in find(spool, spool.runs.dead())}
+    found = {brief(each)[0]: each for each in find(spool, spool.processes.dead())}
     assert {uuid: brief(each)[1:] for uuid, each in found.items()} == {
         UUIDS[0]: (False, [UUIDS[0]]),
         UUIDS[1]: (None, [UUIDS[1]]),
@@ -219,7 +221,7 @@ def test_an_earlier_call_of_the_same_uuid_is_not_taken_for_one_that_was_cut(spoo
     spool.put_call(CallFiles(UUIDS[0], UUIDS[0], "peer", "", (path,), path.with_suffix(".json")))
     recorded(folder, f"{UUIDS[0]}-2", json_too=False)
     spool.sync()
-    (found,) = find(spool, spool.runs.dead())
+    (found,) = find(spool, spool.processes.dead())
     assert brief(found) == (UUIDS[0], True, [UUIDS[0]])
     assert found.files is not None
     assert found.files.name == f"{UUIDS[0]}-2"

@@ -15,8 +15,8 @@ from audiosocket_cli.stores.store import Store, open_store
 from audiosocket_cli.stores.store_error import StoreError, StoreFault
 from support.moto_s3 import MotoS3
 from support.opened_stores import opened
+from support.peers import free_port
 from support.rclone_s3 import RcloneS3, s3_environment
-from support.store_process import free_port
 
 ODD = "2026-11-30/ü b+%41#?&(x),=@:.wav"
 

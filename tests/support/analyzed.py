@@ -19,8 +19,8 @@ import duckdb
 
 from audiosocket_cli.calls_analysis import process
 from audiosocket_cli.calls_analysis.attempt import Attempt, attempt
-from audiosocket_cli.calls_analysis.call_files import CallFiles
 from audiosocket_cli.calls_analysis.ledger import Ledger
+from audiosocket_cli.calls_analysis.listed_call import ListedCall
 from audiosocket_cli.calls_analysis.listing import Listed, files_of
 from support.days import BEGINS, make_call, voices
 
@@ -32,7 +32,7 @@ DEADLY_MEASURER: Final = (
 )  # fmt: skip
 
 
-def attempt_or_die(call: CallFiles) -> Attempt:
+def attempt_or_die(call: ListedCall) -> Attempt:
     """Measure a call; kill this process if it is the deadly one, and take long for the slow one."""
     if call.call == DEADLY:
         os.kill(os.getpid(), signal.SIGKILL)
@@ -50,7 +50,7 @@ def make_calls(folder: Path, count: int, length_s: float = 3.0, days: int = 3) -
     return sorted(path.stem for path in folder.glob("*.json"))
 
 
-def calls_in(folder: Path, scratch: Path) -> list[CallFiles]:
+def calls_in(folder: Path, scratch: Path) -> list[ListedCall]:
     """Return the calls of a folder as they are measured."""
     with Ledger(scratch) as ledger:
         ledger.take_files(str(folder), files_of(str(folder), Listed()))
@@ -64,7 +64,7 @@ def rows_in(out: Path, columns: str = "*") -> list[tuple[Any, ...]]:
         return database.execute(query).fetchall()
 
 
-def one_by_one(calls: Sequence[CallFiles]) -> Iterator[tuple[CallFiles, Attempt]]:
+def one_by_one(calls: Sequence[ListedCall]) -> Iterator[tuple[ListedCall, Attempt]]:
     """Measure calls in this process."""
     for call in calls:
         yield call, attempt(call)

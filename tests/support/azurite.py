@@ -11,9 +11,10 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
+from support.peers import free_port
 from support.published import AZURITE
 from support.running import missing
-from support.store_process import BUCKET, StoreProcess, free_port
+from support.store_process import BUCKET, StoreProcess
 
 ACCOUNT = "devstoreaccount1"
 KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="

@@ -11,8 +11,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from support.peers import free_port
 from support.rclone_s3 import s3_environment
-from support.store_process import BUCKET, StoreProcess, free_port
+from support.store_process import BUCKET, StoreProcess
 
 
 class MotoS3(StoreProcess):

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import signal
-import socket
-import subprocess
 import sys
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -18,54 +15,26 @@ from typing import Any, TypeVar
 import nats
 from nats.js import JetStreamContext
 
+from support.peers import free_port
+from support.server_process import ServerProcess
+
 Result = TypeVar("Result")
 
-START_S = 60.0
 
-
-class NatsServer:
-    """One server. Its port stays the same when it is stopped and started again."""
+class NatsServer(ServerProcess):
+    """A server with its streams in `folder`."""
 
     def __init__(self, folder: Path, *options: str) -> None:
-        self.folder = folder
-        self.options = options
-        self.port = free_port()
-        self._process: subprocess.Popen[bytes] | None = None
-        self.start()
+        port = free_port()
+        program = Path(sys.executable).with_name("nats-server")
+        super().__init__(
+            folder, [program, "-a", "127.0.0.1", "-p", str(port), "-js", "-sd", folder / "js", *options], port
+        )
 
     @property
     def url(self) -> str:
         """Its address, for a client."""
         return f"nats://127.0.0.1:{self.port}"
-
-    @property
-    def log(self) -> str:
-        """What it has written."""
-        return (self.folder / "nats.log").read_text(errors="replace")
-
-    def start(self) -> None:
-        """Start it, and wait until it takes connections."""
-        program = Path(sys.executable).with_name("nats-server")
-        words = [program, "-a", "127.0.0.1", "-p", str(self.port), "-js", "-sd", self.folder / "js", *self.options]
-        with open(self.folder / "nats.log", "ab") as log:
-            self._process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
-        until = time.monotonic() + START_S
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", self.port), 1).close()
-                return
-            except OSError:
-                assert self._process.poll() is None, self.log
-                assert time.monotonic() < until, self.log
-                time.sleep(0.02)
-
-    def stop(self, how: int = signal.SIGKILL) -> None:
-        """End it, at once if not told otherwise."""
-        process, self._process = self._process, None
-        if process is not None:
-            os.kill(process.pid, signal.SIGCONT)
-            process.send_signal(how)
-            process.wait()
 
     @contextmanager
     def paused(self) -> Iterator[None]:
@@ -129,11 +98,3 @@ def nats_server(folder: Path, *options: str) -> Iterator[NatsServer]:
         yield server
     finally:
         server.stop()
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from support.store_process import BUCKET, StoreProcess, free_port
+from support.peers import free_port
+from support.store_process import BUCKET, StoreProcess
 
 KEY = "AKTESTTESTTESTTEST"
 SECRET = "secret-of-the-tests-0123456789abcdefghij"

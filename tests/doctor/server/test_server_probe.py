@@ -28,6 +28,7 @@ from audiosocket_cli.doctor.server.server_probe import (
     read_script,
 )  # fmt: skip
 from audiosocket_cli.net.address import Address
+from support.peers import free_port
 
 HERE = place_of("asterisk", None)
 
@@ -68,12 +69,6 @@ def black_hole() -> Iterator[Address]:
             filler.connect_ex(listening.getsockname())
         time.sleep(0.1)
         yield Address("127.0.0.1", listening.getsockname()[1])
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        port: int = listening.getsockname()[1]
-        return port
 
 
 @pytest.fixture(params=["here", "there"])

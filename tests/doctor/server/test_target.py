@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 
 import pytest
 
@@ -11,15 +10,11 @@ from audiosocket_cli.finding import Diagnosis, Status, worst
 from audiosocket_cli.net.address import Address
 from audiosocket_cli.net.target import parse_target
 from support.odd_servers import accepts_and_closes, healthy, odd_server, ssh
+from support.peers import free_port
 
 
 def look(host: str, port: int) -> list[Diagnosis]:
     return asyncio.run(look_at_server(Address(host, port)))
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 def test_a_healthy_server_has_no_fault() -> None:

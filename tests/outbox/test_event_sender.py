@@ -19,10 +19,10 @@ from uuid import UUID
 
 import pytest
 
-from audiosocket_cli.outbox import events
+from audiosocket_cli.outbox import back_off, event_sender
 from audiosocket_cli.outbox.bus import Bus
+from audiosocket_cli.outbox.event_sender import EventSender
 from audiosocket_cli.outbox.event_target import parse_target
-from audiosocket_cli.outbox.events import EventSender, wait_after
 from audiosocket_cli.outbox.spool import Spool
 from audiosocket_cli.outbox.webhook import Webhook
 from audiosocket_cli.outbox.webhook_secret import parse_secrets
@@ -87,9 +87,9 @@ def webhook(receiver: Receiver, parallel: int = 4) -> Webhook:
 
 @pytest.fixture(autouse=True)
 def _no_long_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(events, "FIRST_WAIT_S", 0.05)
-    monkeypatch.setattr(events, "MAX_WAIT_S", 0.2)
-    monkeypatch.setattr(events, "_TOLD_FROM_S", 0.0)
+    monkeypatch.setattr(back_off, "FIRST_WAIT_S", 0.05)
+    monkeypatch.setattr(back_off, "MAX_WAIT_S", 0.2)
+    monkeypatch.setattr(event_sender, "_TOLD_FROM_S", 0.0)
 
 
 def assert_in_order(received: list[dict[str, Any]], calls: int) -> None:
@@ -277,7 +277,7 @@ def test_a_url_that_is_wrong_loses_nothing_and_is_told(status: int, tmp_path: Pa
 
 
 def test_a_short_pause_is_not_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(events, "_TOLD_FROM_S", 600.0)
+    monkeypatch.setattr(event_sender, "_TOLD_FROM_S", 600.0)
     replies = [429, 429, 503]
     with receiving(Receiver(lambda event: (replies.pop() if replies else 204, {}, b""))) as receiver:
         with sending(tmp_path, webhook(receiver)) as sent:
@@ -333,7 +333,7 @@ KILLED = """
 import sys, threading
 from pathlib import Path
 from audiosocket_cli.outbox.event_target import parse_target
-from audiosocket_cli.outbox.events import EventSender
+from audiosocket_cli.outbox.event_sender import EventSender
 from audiosocket_cli.outbox.spool import Spool
 spool = Spool(Path(sys.argv[1]))
 bus = parse_target(sys.argv[2]).open()
@@ -379,7 +379,7 @@ def test_the_end_does_not_wait_for_answers_and_what_is_on_its_way_stays(tmp_path
 
 
 def test_memory_is_bounded_whatever_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(events, "MAX_HELD", 100)
+    monkeypatch.setattr(event_sender, "MAX_HELD", 100)
     hold = threading.Event()
     receiver = Receiver(lambda event: ACCEPTED if hold.wait(60) else None)
     with receiving(receiver), sending(tmp_path, webhook(receiver)) as sent:
@@ -389,61 +389,3 @@ def test_memory_is_bounded_whatever_waits(tmp_path: Path, monkeypatch: pytest.Mo
         hold.set()
         sent.drain()
         assert_in_order(receiver.events, 200)
-
-
-def test_waits_grow_to_a_bound_and_differ() -> None:
-    events.FIRST_WAIT_S, events.MAX_WAIT_S = 1.0, 60.0  # undone by the fixture
-    waits = [wait_after(attempts) for attempts in range(1, 40)]
-    assert 0.5 <= waits[0] <= 1.0
-    assert all(30 <= wait_s <= 60 for wait_s in waits[7:])
-    assert len(set(waits)) == len(waits)
-    assert wait_after(1, 120.0) == 120.0
-    assert wait_after(1, 1e9) == 3600.0
-    assert wait_after(20, 0.0) >= 30.0
-
-
-def test_how_many_were_dropped_is_reported_once_others_arrive(tmp_path: Path) -> None:
-    receiver = Receiver(lambda event: (422, {}, b"") if event["number"] in (1, 2) else ACCEPTED)
-    counts: list[int] = []
-    with receiving(receiver), sending(tmp_path, webhook(receiver), on_dropped=counts.append) as sent:
-        sent.put(3)
-        sent.drain()
-        while sum(counts) < 6:
-            sent.put(1, first=100)
-            sent.drain()
-        sent.stop.set()
-        sent.thread.join()
-        assert sum(counts) + sent.spool.take_dropped() == sent.spool.figures().dropped
-
-
-def test_what_was_dropped_before_a_restart_is_reported_after_it(tmp_path: Path) -> None:
-    spool = Spool(tmp_path, max_bytes=200)
-    for number in range(20):
-        spool.put_event("digit", uuid_of(1), {"event": "digit", "number": number})
-    spool.sync()
-    dropped = spool.figures().dropped
-    assert 10 < dropped < 20
-    spool.put_event("dropped", None, {"event": "dropped", "number": 0})
-    spool.sync()
-    assert spool.figures().dropped == dropped, "there is always room to tell of it"
-    spool.close()
-    counts: list[int] = []
-    with receiving(Receiver()) as receiver, sending(tmp_path, webhook(receiver), on_dropped=counts.append) as sent:
-        sent.wait_until(lambda: counts)
-        assert counts == [dropped]
-        assert sent.spool.take_dropped() == 0
-
-
-def test_who_refuses_to_be_told_of_dropped_events_is_told_no_more(tmp_path: Path) -> None:
-    receiver = Receiver(lambda event: (422, {}, b"") if event["event"] == "dropped" else ACCEPTED)
-    with receiving(receiver), sending(tmp_path, webhook(receiver), on_dropped=lambda count: tell(count)) as sent:
-
-        def tell(count: int) -> None:
-            sent.spool.put_event("dropped", None, {"event": "dropped", "count": count})
-
-        tell(1)
-        for number in range(1, 5):
-            sent.sender._next_count = 0.0  # as if a second had passed
-            sent.put(1, first=number)
-            sent.drain()
-        assert sum(event["event"] == "dropped" for event in receiver.events) <= 2

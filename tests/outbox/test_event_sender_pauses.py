@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import count
 
 from audiosocket_cli.outbox.bus import Answer, Done, Fate
-from audiosocket_cli.outbox.events import EventSender
+from audiosocket_cli.outbox.event_sender import EventSender
 
 DELIVERED = Answer(Fate.DELIVERED)
 

@@ -9,7 +9,7 @@ from typing import Final
 
 from audiosocket_cli.outbox.batches import Sums
 from audiosocket_cli.outbox.call_files import CallFiles, PathNames, to_column
-from audiosocket_cli.outbox.told import Told
+from audiosocket_cli.outbox.line_limiter import LineLimiter
 from audiosocket_cli.text import printable
 
 _SPOOL_FULL: Final = "the spool is full (--spool-max)"
@@ -21,19 +21,19 @@ EventRow = tuple[str, str, str | None, bytes, float]
 """Its id, its name, the call's UUID, its body and when it was put."""
 
 
-class Rows:
+class SpoolTables:
     """Changes rows, each within a transaction that others begin and commit."""
 
-    def __init__(self, names: PathNames, max_bytes: float, told: Told) -> None:
+    def __init__(self, names: PathNames, max_bytes: float, lines: LineLimiter) -> None:
         self._names = names
         self._max_bytes = max_bytes
-        self._told = told
+        self._lines = lines
 
     def add_call(self, connection: sqlite3.Connection, sums: Sums, files: CallFiles) -> None:
         """Add a call that waits, or that is given up as there is no room. The same files again change nothing."""
         size, version = _looked_at(files)
         if version is None:
-            self._told.line("calls", f"{printable(files.name)} is not uploaded: its files are gone")
+            self._lines.tell("call", f"{printable(files.name)} is not uploaded: its files are gone")
             return
         key = to_column(self._names.name(next(files.paths)))
         known = connection.execute("SELECT id, version FROM calls WHERE key = ?", (key,)).fetchone()
@@ -51,7 +51,7 @@ class Rows:
         )  # fmt: skip
         if is_full:
             sums.add("given_up", 1)
-            self._told.line("calls", f"{printable(files.name)} is not uploaded, and its files stay: {_SPOOL_FULL}")
+            self._lines.tell("call", f"{printable(files.name)} is not uploaded, and its files stay: {_SPOOL_FULL}")
         else:
             sums.add("waiting_calls", 1)
             sums.add("waiting_bytes", size)
@@ -65,7 +65,7 @@ class Rows:
         _, event, _, body, _ = row
         if event != DROPPED and self._is_full(sums, len(body)):
             sums.add("dropped", 1)
-            self._told.line("events", f"an event ({printable(event)}) is dropped: {_SPOOL_FULL}")
+            self._lines.tell("event", f"an event ({printable(event)}) is dropped: {_SPOOL_FULL}")
             return
         connection.execute("INSERT INTO events (event_id, event, uuid, body, put_at) VALUES (?, ?, ?, ?, ?)", row)
         sums.add("waiting_events", 1)
@@ -75,14 +75,14 @@ class Rows:
         return sums.values["waiting_bytes"] + sums.values["event_bytes"] + size > self._max_bytes
 
     @staticmethod
-    def follow(connection: sqlite3.Connection, run: str, event: str, uuid: str, body: bytes) -> None:
-        """Keep in mind which calls of a run are live, by their events."""
+    def follow(connection: sqlite3.Connection, process: str, event: str, uuid: str, body: bytes) -> None:
+        """Keep in mind which calls of a process are live, by their events."""
         if event == "call":
-            connection.execute("INSERT INTO live (run, uuid, body) VALUES (?, ?, ?)", (run, uuid, body))
+            connection.execute("INSERT INTO live (process, uuid, body) VALUES (?, ?, ?)", (process, uuid, body))
         elif event == "ended":
             connection.execute(
-                "DELETE FROM live WHERE id = (SELECT id FROM live WHERE run = ? AND uuid = ? ORDER BY id LIMIT 1)",
-                (run, uuid),
+                "DELETE FROM live WHERE id = (SELECT id FROM live WHERE process = ? AND uuid = ? ORDER BY id LIMIT 1)",
+                (process, uuid),
             )
 
     @staticmethod

@@ -5,34 +5,30 @@ whose sender was killed, is sent again under the same id. Only an event that the
 
 Lane      the events of one call, of which one is on its way; the next goes when that one has arrived. An event of no
           call has a lane to itself
-Breath    whether the bus may be used at all: after failures nothing is sent for a while, then one event to try it
+BusState  whether the bus may be used at all: after failures nothing is sent for a while, then one event to try it
 """
 
 from __future__ import annotations
 
 import contextlib
 import queue
-import random
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
 from typing import Final
 
-from audiosocket_cli.outbox.bus import Answer, Bus, EventQueue, Fate, WaitingEvent
+from audiosocket_cli.outbox.back_off import wait_after
+from audiosocket_cli.outbox.bus import Answer, Bus, EventQueue, Fate
 from audiosocket_cli.outbox.event_size import fit
-from audiosocket_cli.outbox.rows import DROPPED
+from audiosocket_cli.outbox.spool_tables import DROPPED
+from audiosocket_cli.outbox.waiting import WaitingEvent
 
 MAX_HELD: Final = 2000
 MAX_HELD_BYTES: Final = 16 << 20
 """Events in memory, and their bytes. There may be some more: those that were asked for together."""
 
 _ASKED_FOR: Final = 50
-
-FIRST_WAIT_S: Final = 1.0
-MAX_WAIT_S: Final = 60.0
-MAX_ASKED_WAIT_S: Final = 3600.0
-"""The longest that the other side may ask to be left alone."""
 
 _MANY_FAILURES: Final = 8
 """After so many in a row, it is not the fault of one event: the bus is away."""
@@ -63,7 +59,7 @@ class EventSender:
         dropped, once others arrive after them."""
         self._spool, self._bus, self._clock = spool, bus, clock
         self._lanes = _Lanes()
-        self._breath = _Breath(bus.name, tell, clock)
+        self._bus_state = _BusState(bus.name, tell, clock)
         self._answers: queue.SimpleQueue[tuple[WaitingEvent | None, Answer]] = queue.SimpleQueue()
         self._finished: list[int] = []
         self._next_look = 0.0
@@ -92,7 +88,7 @@ class EventSender:
     @property
     def problem(self) -> str | None:
         """Why nothing can be sent now; None while all is well."""
-        return self._breath.problem
+        return self._bus_state.problem
 
     @property
     def on_its_way(self) -> int:
@@ -106,7 +102,7 @@ class EventSender:
 
     def _refill(self) -> None:
         now = self._clock()
-        if now < self._next_look or not self._breath.may_send:
+        if now < self._next_look or not self._bus_state.may_send:
             return
         lanes = self._lanes
         while lanes.held < MAX_HELD and lanes.held_bytes < MAX_HELD_BYTES:
@@ -118,7 +114,7 @@ class EventSender:
                 return
 
     def _send(self) -> None:
-        while self._lanes.busy < self._breath.most_at_once(self._bus.parallel):
+        while self._lanes.busy < self._bus_state.most_at_once(self._bus.parallel):
             event = self._lanes.take()
             if event is None:
                 return
@@ -142,10 +138,10 @@ class EventSender:
     def _judge(self, event: WaitingEvent | None, answer: Answer) -> None:
         if event is None:  # a look only
             if answer.fate is not Fate.DELIVERED:
-                self._breath.lose(answer, at_once=True, is_start=True)
+                self._bus_state.failed(answer, at_once=True, is_start=True)
             return
         if answer.fate is Fate.DELIVERED or answer.fate is Fate.REFUSED:
-            self._breath.regain()
+            self._bus_state.succeeded()
         if answer.fate is Fate.DELIVERED:
             self._lanes.finish(event)
             self._finished.append(event.id)
@@ -161,8 +157,8 @@ class EventSender:
 
     def _put_off(self, event: WaitingEvent, answer: Answer) -> None:
         is_away = answer.fate is Fate.AWAY
-        self._breath.lose(answer, at_once=is_away)
-        if is_away or self._breath.is_away:
+        self._bus_state.failed(answer, at_once=is_away)
+        if is_away or self._bus_state.is_away:
             self._lanes.put_back(event)  # it is as good as any other to try again with
             return
         self._lanes.forget(event)
@@ -201,14 +197,6 @@ class _Arrival:
 
     def __call__(self, answer: Answer) -> None:
         self._answers.put((self._event, answer))
-
-
-def wait_after(attempts: int, asked_s: float | None = None) -> float:
-    """Return the seconds until the next try after so many: twice as long each time, with jitter, so that many senders
-    do not come back together."""
-    wait_s = min(MAX_WAIT_S, FIRST_WAIT_S * 2.0 ** min(attempts - 1, 16))
-    wait_s *= random.uniform(0.5, 1.0)
-    return wait_s if asked_s is None else max(wait_s, min(asked_s, MAX_ASKED_WAIT_S))
 
 
 def _lane_of(event: WaitingEvent) -> str | int:
@@ -272,14 +260,14 @@ class _Lanes:
         self.held_bytes -= len(event.body)
 
 
-class _Breath:
+class _BusState:
     """Whether the bus may be used: all at once while it works, nothing while it is away, then one event to try it."""
 
     def __init__(self, name: str, tell: Callable[[str], object], clock: Callable[[], float]) -> None:
         self._name, self._tell, self._clock = name, tell, clock
         self._failures = 0
         """In a row, of any events."""
-        self._losses = 0
+        self._tries = 0
         """How often it was tried in vain since it went away."""
         self._away_since: float | None = None
         self._wait_until = 0.0
@@ -304,7 +292,7 @@ class _Breath:
             return parallel
         return 1 if self.may_send else 0
 
-    def lose(self, answer: Answer, *, at_once: bool, is_start: bool = False) -> None:
+    def failed(self, answer: Answer, *, at_once: bool, is_start: bool = False) -> None:
         """Something could not be sent. `at_once`: it was not the fault of one event. `is_start`: it never could, which
         may be a mistake of who has just started this, and is told at once."""
         self._failures += 1
@@ -312,17 +300,17 @@ class _Breath:
             return
         now = self._clock()
         if self._away_since is None:
-            self._away_since, self._losses, self._told = now, 0, ""
+            self._away_since, self._tries, self._told = now, 0, ""
         elif now < self._wait_until:
             return  # an event that was on its way when it went away
-        self._losses += 1
-        self._wait_until = now + wait_after(self._losses, answer.wait_s)
+        self._tries += 1
+        self._wait_until = now + wait_after(self._tries, answer.wait_s)
         self._reason = answer.reason
         if self._reason != self._told and (is_start or self._wait_until - self._away_since >= _TOLD_FROM_S):
             self._told = self._reason
             self._tell(f"events wait: {self._name}: {self._reason}")
 
-    def regain(self) -> None:
+    def succeeded(self) -> None:
         """Something has arrived."""
         if self._away_since is None:
             self._failures = 0

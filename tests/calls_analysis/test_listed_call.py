@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from audiosocket_cli.calls_analysis.call_files import CallFiles, FileSeen, call_of, day_of, parts_in_order, utf8
+from audiosocket_cli.calls_analysis.listed_call import ListedCall, ListedFile, call_of, day_of, parts_in_order, utf8
 
 
 @pytest.mark.parametrize(
@@ -27,8 +27,8 @@ def test_parts_come_in_the_order_of_their_numbers() -> None:
 
 
 def test_a_call_has_another_version_once_a_file_has() -> None:
-    sound, told = FileSeen("a.wav", 10, "1", 5.0), FileSeen("a.json", 3, "2", 9.0)
-    call = CallFiles("/calls", "a", (told, sound))
+    sound, told = ListedFile("a.wav", 10, "1", 5.0), ListedFile("a.json", 3, "2", 9.0)
+    call = ListedCall("/calls", "a", (told, sound))
     assert (call.json, call.sounds, call.changed_s) == (told, [sound], 5.0)
     others = [(told, sound._replace(size=11)), (told._replace(version="3"), sound), (sound,)]
     assert len({call.version, *(call._replace(files=files).version for files in others)}) == 4
@@ -46,4 +46,4 @@ def test_names_need_not_be_utf8() -> None:
     ],
 )  # fmt: skip
 def test_a_file_of_any_time_has_a_day(changed_s: float, day: str) -> None:
-    assert day_of(CallFiles("/calls", "a", (FileSeen("a.wav", 1, "1", changed_s),))) == day
+    assert day_of(ListedCall("/calls", "a", (ListedFile("a.wav", 1, "1", changed_s),))) == day

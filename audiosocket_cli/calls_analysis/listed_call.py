@@ -1,4 +1,4 @@
-"""The files of one call, in a folder or an object store: what somebody else needs to measure it."""
+"""A call as it was listed: its files in a folder or an object store, which is all that measuring it needs."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ _MIRROR: Final = re.compile(r"(.+)\.mirror(?:-\d+)?", re.DOTALL)
 _NUMBER: Final = re.compile(r"-\d+$")
 
 
-class FileSeen(NamedTuple):
-    """A file or object: its name in its folder, and what is another one once its content is."""
+class ListedFile(NamedTuple):
+    """A file or object: its name in its folder, its size in bytes, and what changes with its content."""
 
     name: str
     size: int
@@ -31,29 +31,29 @@ class FileSeen(NamedTuple):
     """When it was last changed, in seconds since 1970."""
 
 
-class CallFiles(NamedTuple):
-    """A call: all files of one name without its suffix."""
+class ListedCall(NamedTuple):
+    """A call: all files that have one name but for the suffix."""
 
     folder: str
     """The absolute path of their folder, or its URL in a store."""
     call: str
     """Their name."""
-    files: tuple[FileSeen, ...]
+    files: tuple[ListedFile, ...]
     """In the order of their names."""
 
     @property
-    def json(self) -> FileSeen | None:
+    def json(self) -> ListedFile | None:
         """Its JSON."""
         return next((file for file in self.files if file.name == f"{self.call}{JSON}"), None)
 
     @property
-    def sounds(self) -> list[FileSeen]:
+    def sounds(self) -> list[ListedFile]:
         """All else: its recording, with the parts of that."""
         return [file for file in self.files if file.name != f"{self.call}{JSON}"]
 
     @property
     def version(self) -> str:
-        """A text that is another one once any of the files is."""
+        """A text that changes with any of the files."""
         return "\n".join(f"{file.name} {file.size} {file.version}" for file in self.files)
 
     @property
@@ -62,7 +62,7 @@ class CallFiles(NamedTuple):
         return max(file.changed_s for file in self.sounds or self.files)
 
 
-def day_of(call: CallFiles) -> str:
+def day_of(call: ListedCall) -> str:
     """Return the day in UTC on which a call was last changed, or the first or last one that there is a name for: a file
     may have any time."""
     seconds = min(max(call.changed_s, _FIRST_S), _LAST_S)

@@ -1,7 +1,7 @@
-"""The runs of a spool: each process that uses it has a file there, locked for as long as it lives.
+"""The processes of a spool: each that uses it has a file there, locked for as long as it lives.
 
 A file that nobody holds is of a process that died: what it recorded and did not put is still to be found, then the file
-is removed. One that ends in order removes its own.
+is removed. A process that ends in order removes its own file.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _LOOKED_AT_S: Final = 0.001
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class SpoolProcess:
     """A process that uses the spool, or did."""
 
     id: str
@@ -40,11 +40,11 @@ class Run:
     """The folder of its captures, absolute, where each call has its own."""
 
 
-class Runs:
-    """The folder of the runs, and our own file in it."""
+class SpoolProcesses:
+    """The folder with a file of each process, and our own file in it."""
 
     def __init__(self, folder: Path, about: Mapping[str, Any]) -> None:
-        """Make our own file, which says `about` us what a `Run` holds. Raises `OSError`."""
+        """Make our own file; `about` has the members of a `SpoolProcess` for it. Raises `OSError`."""
         self._folder = folder
         self.own = os.urandom(8).hex()
         """Our id: unique for ever."""
@@ -70,15 +70,15 @@ class Runs:
         """Remove our own file; keep it if not all `is_over`, as that of a process that died."""
         self._file.release(remove=is_over)
 
-    def others(self) -> Iterator[Run]:
+    def others(self) -> Iterator[SpoolProcess]:
         """Yield the other processes that live."""
         yield from (self._read(name) for name in self._names() if is_locked(self._folder / name))
 
     def being_recorded(self) -> set[str | None]:
         """Return the patterns of all processes that live, ours too."""
-        return {self._about.get("record"), *(run.record for run in self.others())}
+        return {self._about.get("record"), *(process.record for process in self.others())}
 
-    def dead(self) -> list[Run]:
+    def dead(self) -> list[SpoolProcess]:
         """Return the processes that died."""
         return [self._read(name) for name in self._names() if not is_locked(self._folder / name)]
 
@@ -86,7 +86,7 @@ class Runs:
         """Whether a process is no more, however it ended."""
         return id != self.own and not is_locked(self._folder / id)
 
-    def bury(self, id: str) -> None:
+    def forget(self, id: str) -> None:
         """Remove the file of a process that died; not that of one which was just about to lock it, and lives."""
         file = LockFile(self._folder / id)
         with contextlib.suppress(OSError):
@@ -99,14 +99,14 @@ class Runs:
         except OSError:
             return []
 
-    def _read(self, name: str) -> Run:
+    def _read(self, name: str) -> SpoolProcess:
         told: Any = {}
         with contextlib.suppress(OSError, ValueError, RecursionError), open(self._folder / name, "rb") as file:
             told = json.loads(file.read(_MAX_BYTES))
         told = told if isinstance(told, dict) else {}
         texts = (told.get(key) for key in ("upload", "events", "record", "capture"))
         started_at = told.get("started_at")
-        return Run(
+        return SpoolProcess(
             name,
             float(started_at) if isinstance(started_at, int | float) else 0.0,
             *(text if isinstance(text, str) else None for text in texts),

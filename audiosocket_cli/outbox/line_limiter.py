@@ -8,12 +8,14 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Final
 
+from audiosocket_cli.text import counted
+
 _EACH_S: Final = 30.0
 """How often a flood of one kind is told."""
 
 
-class Told:
-    """Tells a line of each kind, and counts others that come soon after. From any thread."""
+class LineLimiter:
+    """Tells a line of each kind (`call`, `event`), and counts others that come soon after. From any thread."""
 
     def __init__(self, tell: Callable[[str], object], clock: Callable[[], float] = time.monotonic) -> None:
         self._tell = tell
@@ -22,7 +24,7 @@ class Told:
         self._next_s: dict[str, float] = {}
         self._untold: Counter[str] = Counter()
 
-    def line(self, kind: str, line: str) -> None:
+    def tell(self, kind: str, line: str) -> None:
         """Tell a line, unless one of its kind was told in the last half minute: then it is counted."""
         with self._lock:
             now_s = self._clock()
@@ -38,4 +40,4 @@ class Told:
         with self._lock:
             untold, self._untold = self._untold, Counter()
         for kind, more in untold.items():
-            self._tell(f"and {more} more {kind} likewise")
+            self._tell(f"and {counted(more, f'more {kind}')} likewise")
