@@ -131,7 +131,7 @@ def command(ctx: click.Context, /, **given: Any) -> None:
       audiosocket calls calls --keep 90d
       audiosocket calls calls --keep 90d --delete
       audiosocket calls analyze calls -o month
-      audiosocket calls analyze s3://recordings/calls -o month --dask tcp://scheduler:8786
+      audiosocket calls analyze s3://recordings -o month --dask tcp://dask:8786
 
     A call must match all options. An index in each DIR (.audiosocket-index.sqlite) makes this quick; each run brings
     it up to date from the JSON beside the recordings. The index of a bucket is in the cache of this user.

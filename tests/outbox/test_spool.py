@@ -278,7 +278,7 @@ def test_a_call_for_which_there_is_no_room_in_memory_is_counted_and_looked_for_a
     spool.put_call(call_in(tmp_path, "a"))
     assert (spool.unwritten, spool.close()) == (1, 0)
     with spool_in(tmp_path) as spool:
-        assert len(spool.runs.dead()) == 1
+        assert len(spool.processes.dead()) == 1
 
 
 def test_calls_have_room_in_memory_that_events_cannot_take(tmp_path: Path) -> None:
