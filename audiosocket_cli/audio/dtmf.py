@@ -39,6 +39,9 @@ INNER_RATE_HZ: Final = 8000
 """Faster sound is first brought near this rate by sums of neighbours. What that folds back is 12 dB down and no harm:
 the tones lose half a decibel, and what is not tone still counts against them. Our own choice."""
 
+MIN_RATE_HZ: Final = 4000
+"""Slower sound does not hold the tones: the highest is 1633 Hz, with room for `MAX_OFFSET`."""
+
 MIN_LEVEL_DBFS: Final = -40.0
 """Both tones together. Our own choice: 10 dB below the weakest that must be heard, -30 dBFS."""
 
@@ -260,7 +263,7 @@ class _Bank:
     """
 
     def __init__(self, rate_hz: int) -> None:
-        self._step = rate_hz // INNER_RATE_HZ
+        self._step = max(1, rate_hz // INNER_RATE_HZ)
         inner_hz = rate_hz / self._step
         self._inner_hop = round(inner_hz * HOP_S)
         self._inner_window = WINDOW_HOPS * self._inner_hop

@@ -8,12 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from audiosocket_cli.calls_analysis.call_files import CallFiles, utf8
+from audiosocket_cli.calls_analysis.call_files import CallFiles, day_of, utf8
 from audiosocket_cli.calls_analysis.columns import DATE, empty_row
 from audiosocket_cli.calls_analysis.here import Done
 from audiosocket_cli.calls_analysis.ledger import Ledger
 from audiosocket_cli.calls_analysis.listing import Listed, files_of, source_of
-from audiosocket_cli.calls_analysis.parquet_parts import part_path, rewrite_part
+from audiosocket_cli.calls_analysis.parquet_parts import clear_unfinished, part_path, rewrite_part
 from audiosocket_cli.errors import MissingLibraryError
 
 SCHEMA: Final = "audiosocket.analysis/1"
@@ -85,9 +85,11 @@ def analyze(
     began_s, done = time.monotonic(), Analysis()
     places = _outermost([source_of(source) for source in sources])
     with Ledger(out) as ledger:
+        clear_unfinished(out)
+        ledger.forget_days([date for date in ledger.days() if not part_path(out, date).exists()])
+        _write_parts(ledger, out, done)  # rows of a run that was killed, whose old places are known only now
         if anew:
             ledger.forget_all()
-        ledger.forget_days([date for date in ledger.days() if not part_path(out, date).exists()])
         for place in places:
             ledger.take_files(place, files_of(place, done.listed))
         _measure(ledger, out, measure_all, done, progress)
@@ -148,7 +150,7 @@ def _row_of_killed(call: CallFiles, how: str) -> dict[str, Any]:
     row = empty_row()
     row |= {"folder": utf8(call.folder), "call": utf8(call.call), "files": [utf8(each.name) for each in call.sounds]}
     row |= {"finding_ids": [], "findings": [], "not_measured": ["all"], "problem": f"measuring it failed: {how}"}
-    row[DATE] = time.strftime("%Y-%m-%d", time.gmtime(call.changed_s))
+    row[DATE] = day_of(call)
     return row
 
 

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
 from audiosocket_cli.audio.growing_wav import first_of
 from audiosocket_cli.audio.recognition import RECORDING_SUFFIXES
 
 JSON: Final = ".json"
+
+
+_FIRST_S: Final = datetime.min.replace(tzinfo=UTC).timestamp()
+_LAST_S: Final = datetime.max.replace(microsecond=0, tzinfo=UTC).timestamp()
+_MIRROR: Final = re.compile(r"(.+)\.mirror(?:-\d+)?", re.DOTALL)
+_NUMBER: Final = re.compile(r"-\d+$")
 
 
 class FileSeen(NamedTuple):
@@ -54,6 +62,13 @@ class CallFiles(NamedTuple):
         return max(file.changed_s for file in self.sounds or self.files)
 
 
+def day_of(call: CallFiles) -> str:
+    """Return the day in UTC on which a call was last changed, or the first or last one that there is a name for: a file
+    may have any time."""
+    seconds = min(max(call.changed_s, _FIRST_S), _LAST_S)
+    return datetime.fromtimestamp(seconds, UTC).date().isoformat()
+
+
 def call_of(name: str) -> str | None:
     """Return the name of the call that a file belongs to; None for one that belongs to none."""
     stem, suffix = os.path.splitext(name)
@@ -62,6 +77,18 @@ def call_of(name: str) -> str | None:
     if suffix == JSON:
         return stem
     return os.path.splitext(first_of(name))[0] if suffix.lower() in RECORDING_SUFFIXES else None
+
+
+def mirrored(call: str) -> str | None:
+    """Return the name of the call that a mirror heard, but for its number, by the name of the mirror's files; None for
+    other names. Both have a number (-2) where there were such files already, and need not have the same."""
+    found = _MIRROR.fullmatch(call)
+    return found and found[1]
+
+
+def without_number(call: str) -> str:
+    """Return the name of a call without its number, if it has one."""
+    return _NUMBER.sub("", call)
 
 
 def utf8(text: str) -> str:

@@ -7,6 +7,7 @@ tried once more with nothing else under way, and then named.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import itertools
 import logging
@@ -76,11 +77,17 @@ def _connected(url: str, tell: Tell) -> Iterator[Any]:
         warnings.simplefilter("always")
         try:
             distributed.comm.get_address_host_port(url, strict=True)  # the client starts a loop before it looks
+            asyncio.run(_shake_hands(distributed, url))
             client = distributed.Client(url, timeout=_CONNECT_S, set_as_default=False)
         except (ValueError, ImportError, RuntimeError) as error:
             raise UsageError(
                 f"{printable(url)!r:.100} is not the address of a Dask scheduler ({first_line(error)}): write "
                 "tcp://HOST:8786"
+            ) from None
+        except TypeError as error:
+            raise UsageError(
+                f"cannot use {printable(url)} ({printable(first_line(error))}): Dask takes certificates from its "
+                "settings, as DASK_DISTRIBUTED__COMM__TLS__CA_FILE"
             ) from None
         except (OSError, TimeoutError, AssertionError) as error:  # the last where its loop did not start in 10 s
             raise NetworkError(
@@ -95,6 +102,17 @@ def _connected(url: str, tell: Tell) -> Iterator[Any]:
     finally:
         with contextlib.suppress(Exception):  # a scheduler that is gone has nothing to be told
             client.close(timeout=2)
+
+
+async def _shake_hands(distributed: Any, url: str) -> None:
+    """Find that a scheduler answers. A client waits without limit for what accepts a connection, and says nothing."""
+    arguments = distributed.security.Security().get_connection_args("client")
+    try:
+        async with asyncio.timeout(2 * _CONNECT_S):
+            comm = await distributed.comm.connect(url, timeout=_CONNECT_S, **arguments)
+    except TimeoutError:
+        raise TimeoutError(f"nothing that a scheduler says came within {2 * _CONNECT_S:.0f} s") from None
+    comm.abort()
 
 
 class _Cluster:

@@ -17,7 +17,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final
 
-from audiosocket_cli.calls_analysis.call_files import CallFiles, FileSeen, utf8
+from audiosocket_cli.calls_analysis.call_files import CallFiles, FileSeen, mirrored, utf8
 from audiosocket_cli.calls_analysis.columns import COLUMNS, DATE, FORMAT, Row
 from audiosocket_cli.calls_analysis.ledger_tables import (
     ALL_WAITING,
@@ -61,6 +61,7 @@ class Ledger:
             os.close(os.open(self._path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
             self._database = sqlite3.connect(self._path, isolation_level=None)
             self._database.execute("PRAGMA trusted_schema = OFF")
+            self._database.create_function("mirrored", 1, _mirrored)
             self._begin_schema()
         except BaseException as error:
             os.close(self._lock)
@@ -96,6 +97,8 @@ class Ledger:
         finally:
             self._database.close()
             os.close(self._lock)
+        if isinstance(error, sqlite3.Error):  # as where a page of it is damaged, or its disk is full
+            raise _unusable(self._path, error) from None
 
     def forget_all(self) -> None:
         """Have all calls measured again; their rows stay until they are replaced."""
@@ -186,7 +189,8 @@ class Ledger:
         if self._pending:
             self._pending = False
             try:
-                self._database.execute("COMMIT")
+                if self._database.in_transaction:  # a full disk has ended it, and was told
+                    self._database.execute("COMMIT")
             except sqlite3.Error as error:
                 raise _unusable(self._path, error) from None
 
@@ -220,6 +224,13 @@ class Ledger:
             raise _unusable(self._path, error) from None
 
 
+def _mirrored(call: bytes) -> bytes | None:
+    name = mirrored(os.fsdecode(call))
+    return None if name is None else os.fsencode(name)
+
+
 def _unusable(path: Path, error: Exception) -> OutputError:
     reason = (error.strerror or str(error)).lower() if isinstance(error, OSError) else str(error)
+    if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_FULL:  # what was measured is worth keeping
+        return OutputError(f"cannot write {path}: {printable(reason)}; make room, and the same command goes on")
     return OutputError(f"cannot use {path}: {printable(reason)}; remove its folder to begin anew, or name another one")

@@ -24,11 +24,13 @@ TEMPORARY: Final = (
 )
 
 MIRRORS: Final = """
-DELETE FROM files WHERE substr(call, -7) = CAST('.mirror' AS BLOB) AND EXISTS
-(SELECT 1 FROM files AS own WHERE own.folder = files.folder AND own.call =
-substr(files.call, 1, length(files.call) - 7))
+DELETE FROM files WHERE mirrored(call) IS NOT NULL AND (
+EXISTS (SELECT 1 FROM files AS own WHERE own.folder = files.folder AND own.call = mirrored(files.call)) OR
+EXISTS (SELECT 1 FROM files AS own WHERE own.folder = files.folder AND own.call
+BETWEEN CAST(mirrored(files.call) || '-0' AS BLOB) AND CAST(mirrored(files.call) || '-:' AS BLOB)))
 """
-"""What a mirror answered is beside the recording of its call, and is not a call."""
+"""What a mirror answered is beside the recording of its call, and is not a call. `mirrored`, a function of ours,
+returns the name of that call but for its number: that begins with -0 to -9."""
 
 TO_MEASURE: Final = """
 SELECT listed.folder AS folder, listed.call AS call FROM listed

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from audiosocket_cli.calls_analysis.call_files import JSON, FileSeen, call_of
+from audiosocket_cli.calls_analysis.call_files import JSON, FileSeen, call_of, mirrored, without_number
 from audiosocket_cli.calls_index.bucket_place import gaps_line
 from audiosocket_cli.calls_index.folder_scan import MAX_DEPTH, MAX_FOLDERS, Skipped
 from audiosocket_cli.disk import PART
@@ -110,8 +110,9 @@ def _look(folder: str, listed: Listed) -> tuple[list[str], list[tuple[str, FileS
                     going_on.add(entry.name.removesuffix(_UNFINISHED))
             elif (call := call_of(entry.name)) is not None and entry.is_file(follow_symlinks=False):
                 _add(files, call, entry)
-    listed.going_on += len(going_on)
-    return subfolders, [(call, file) for call, file in files if call not in going_on]
+    names = {name for call in going_on for name in (call, without_number(call))}
+    listed.going_on += sum(mirrored(call) not in names for call in going_on)
+    return subfolders, [(call, file) for call, file in files if call not in going_on and mirrored(call) not in names]
 
 
 def _add(files: list[tuple[str, FileSeen]], call: str, entry: os.DirEntry[str]) -> None:

@@ -7,13 +7,12 @@ import functools
 import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
 from audiosocket_cli.analysis.recording_layout import MIXED, layout_of, sides_of
 from audiosocket_cli.analysis.turns import Turns, turns_of
-from audiosocket_cli.calls_analysis.call_files import CallFiles, parts_in_order, utf8
+from audiosocket_cli.calls_analysis.call_files import CallFiles, day_of, parts_in_order, utf8
 from audiosocket_cli.calls_analysis.columns import DATE, SIDES, Row, empty_row
 from audiosocket_cli.calls_analysis.sound import MeasuredSound, measure_sound
 from audiosocket_cli.calls_index.call_json import CallJson, read_call
@@ -24,7 +23,7 @@ from audiosocket_cli.errors import FileError, MissingLibraryError
 from audiosocket_cli.finding import Status, tagged
 from audiosocket_cli.model import Side
 from audiosocket_cli.stores.store import Store, open_store
-from audiosocket_cli.stores.store_url import is_store_url
+from audiosocket_cli.stores.store_url import StoreUrl, is_store_url
 from audiosocket_cli.text import printable
 
 _MAX_TEXT: Final = 500
@@ -87,7 +86,7 @@ def _local(call: CallFiles) -> Iterator[Path]:
 @functools.lru_cache(8)
 def _opened(url: str) -> Store:
     """A store has connections, which the next call of the same folder uses again."""
-    return open_store(url)
+    return open_store(StoreUrl.of_folder(url))
 
 
 def _row_of_json(call: CallFiles, found: CallJson) -> Row:
@@ -100,8 +99,7 @@ def _row_of_json(call: CallFiles, found: CallJson) -> Row:
         row["bot"] = _bot_of(found.call)
     elif found.problem is not None and found.problem != _NO_CALL:
         row["problem"] = _text(f"{call.call}.json: {found.problem}")
-    changed_at = datetime.fromtimestamp(call.changed_s, UTC).isoformat()
-    row[DATE] = (row["started_at"] or changed_at)[:10]
+    row[DATE] = row["started_at"][:10] if row["started_at"] else day_of(call)
     return row
 
 
@@ -138,7 +136,24 @@ def _add_sound(row: Row, sound: MeasuredSound, named_layout: str, folder: Path) 
     layout = layout_of(named_layout, len(figures.channels))
     sides = sides_of(layout)
     row |= {"recorded_s": round(figures.duration_s, 3), "rate_hz": figures.rate_hz, "layout": layout}
-    for side, channel, speech, tones in zip(sides, figures.channels, sound.speech, sound.tones, strict=True):
+    for side in SIDES:
+        if side not in sides and side != MIXED:
+            row["not_measured"].append(f"{side}: {_why_not(layout)}")
+    if figures.duration_s:
+        _add_levels(row, sound, sides)
+        _add_or_explain_turns(row, sound, layout)
+    else:
+        row["not_measured"].append("all that needs sound: the recording holds none")
+    judged_sides = tuple(Side(side) for side in sides) if MIXED not in sides else tuple(Side)
+    found = [each for each in judge_figures(figures, judged_sides) if each.status is not Status.OK]
+    row["finding_ids"] = list(dict.fromkeys(each.id for each in found))
+    row["findings"] = [_text(_without_folder(tagged(each.id, each.what), folder)) for each in found]
+    if figures.remarks:
+        row["problem"] = _text(_without_folder(figures.remarks[0], folder))
+
+
+def _add_levels(row: Row, sound: MeasuredSound, sides: Sequence[str]) -> None:
+    for side, channel, speech, tones in zip(sides, sound.figures.channels, sound.speech, sound.tones, strict=True):
         row |= {
             f"{side}_level_dbfs": _decibels(channel.level_dbfs),
             f"{side}_peak_dbfs": _decibels(channel.peak_dbfs),
@@ -146,20 +161,16 @@ def _add_sound(row: Row, sound: MeasuredSound, named_layout: str, folder: Path) 
             f"{side}_noise_dbfs": _decibels(speech.noise_dbfs),
             f"{side}_tones": tones,
         }
-    for side in SIDES:
-        if side not in sides and side != MIXED:
-            row["not_measured"].append(f"{side}: {_why_not(layout)}")
+    if None in sound.tones:
+        row["not_measured"].append(f"tones: the sample rate is {sound.figures.rate_hz} Hz, which is too low for them")
+
+
+def _add_or_explain_turns(row: Row, sound: MeasuredSound, layout: str) -> None:
     turns, reason = _turns(sound, layout)
     if turns is None:
         row["not_measured"].append(f"turns: {reason}")
     else:
         _add_turns(row, turns)
-    judged_sides = tuple(Side(side) for side in sides) if MIXED not in sides else tuple(Side)
-    found = [each for each in judge_figures(figures, judged_sides) if each.status is not Status.OK]
-    row["finding_ids"] = list(dict.fromkeys(each.id for each in found))
-    row["findings"] = [_text(_without_folder(tagged(each.id, each.what), folder)) for each in found]
-    if figures.remarks:
-        row["problem"] = _text(_without_folder(figures.remarks[0], folder))
 
 
 def _why_not(layout: str) -> str:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
+import shutil
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -18,13 +20,25 @@ from audiosocket_cli.calls_index.parquet import columns_of, count_rows, write_pa
 from audiosocket_cli.disk import PREFIX, sync_folder
 from audiosocket_cli.errors import OutputError
 
+_MADE: Final = "rows.new"
+"""A file that is not whole yet. OUT/*/*.parquet finds hidden folders, too, and a query must not count its rows."""
+
 _KEYS: Final = "{folder: 'VARCHAR', call: 'VARCHAR'}"
+_UNFINISHED: Final = re.compile(re.escape(PREFIX) + r"[a-z0-9_]{8}")
+"""As `tempfile` names folders."""
 _NAMES: Final = ", ".join(f'"{name}"' for name in COLUMNS)
 
 
 def part_path(out: Path, date: str) -> Path:
     """Return the file of a day."""
     return out / f"date={date}" / "part-0.parquet"
+
+
+def clear_unfinished(out: Path) -> None:
+    """Remove what a process that was killed has left. Only for who has the lock of the folder. Raises `OSError`."""
+    for name in os.listdir(out):
+        if _UNFINISHED.fullmatch(name):
+            shutil.rmtree(out / name, ignore_errors=True)
 
 
 def rewrite_part(out: Path, date: str, keys: Iterable[str], rows: Iterable[str]) -> None:
@@ -54,7 +68,7 @@ def rewrite_part(out: Path, date: str, keys: Iterable[str], rows: Iterable[str])
 
 def _made(path: Path, folder: Path, keys: Iterable[str], rows: Iterable[str]) -> Path | None:
     """Write the new file of a day into a folder of its own; None for a day without calls."""
-    lines, gone, out = folder / "rows.ndjson", folder / "keys.ndjson", folder / "rows.parquet"
+    lines, gone, out = folder / "rows.ndjson", folder / "keys.ndjson", folder / _MADE
     has_rows = _write_lines(lines, rows)
     _write_lines(gone, keys)
     json = "read_json(?, format = 'newline_delimited', columns = {})".format

@@ -7,6 +7,7 @@ obstore reads it: AWS_ACCESS_KEY_ID, AWS_ENDPOINT_URL, GOOGLE_APPLICATION_CREDEN
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -171,6 +172,7 @@ def open_store(url: str | StoreUrl, *, retries: int = 3, timeout_s: float = TIME
     """
     if isinstance(url, str):
         url = parse_store_url(url)
+    _check_endpoint(url.scheme)
     try:
         return Store(url, _open(url, retries, timeout_s), is_makers_own=_is_makers_own(url.scheme))
     except _errors() as error:
@@ -203,6 +205,21 @@ _ENDPOINTS: Final = {
 def endpoint_of(scheme: str) -> str:
     """Return the URL of a store that the environment names, or nothing."""
     return next((value for name in _ENDPOINTS[scheme] if (value := os.environ.get(name))), "")
+
+
+_ENDPOINT: Final = re.compile(
+    r"https?://([\w.~%:-]+@)?([\w.-]+|\[[0-9a-f:.]+\])(:(?P<port>\d{1,5}))?([/?][!#-;=?-Z_a-z~[\]{}]*)?",
+    re.ASCII | re.IGNORECASE,
+)
+
+
+def _check_endpoint(scheme: str) -> None:
+    """Refuse what is not the URL of a server, of which obstore panics. Raises `UsageError`."""
+    endpoint = endpoint_of(scheme)
+    found = _ENDPOINT.fullmatch(endpoint)
+    if endpoint and (found is None or int(found["port"] or 1) not in range(1, 65536)):
+        name = next(name for name in _ENDPOINTS[scheme] if os.environ.get(name))
+        raise UsageError(f"the endpoint in {name} is not the URL of a server: write http://HOST:PORT or https://HOST")
 
 
 def _is_makers_own(scheme: str) -> bool:

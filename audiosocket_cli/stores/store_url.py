@@ -30,6 +30,14 @@ class StoreUrl:
     def __str__(self) -> str:
         return f"{self.scheme}://{self.bucket}/{self.path}".rstrip("/")
 
+    @classmethod
+    def of_folder(cls, text: str) -> StoreUrl:
+        """Read what `str` returned, with the names of folders that a store has told: they may hold what a URL that
+        somebody writes may not, as a question mark."""
+        scheme, _, rest = text.partition("://")
+        bucket, _, path = rest.partition("/")
+        return cls(scheme, bucket, path)
+
     def at(self, path: str) -> StoreUrl:
         """Return another path of the same bucket."""
         return replace(self, path=path.strip("/"))

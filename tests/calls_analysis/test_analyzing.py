@@ -13,6 +13,7 @@ from audiosocket_cli.calls_analysis.analyzing import analyze
 from audiosocket_cli.calls_analysis.attempt import Attempt, attempt
 from audiosocket_cli.calls_analysis.call_files import CallFiles
 from audiosocket_cli.calls_analysis.here import Done
+from audiosocket_cli.calls_analysis.ledger import Ledger
 from audiosocket_cli.calls_analysis.parquet_parts import part_path
 from audiosocket_cli.errors import MissingLibraryError
 from support.analyzed import make_calls, rows_in
@@ -96,6 +97,28 @@ def test_a_cut_between_a_part_and_the_ledger_is_mended(
     again = Measuring()
     analyze([str(folder)], out, again)
     assert (again.names, len(rows_in(out))) == ([], 9)
+
+
+def test_a_call_whose_day_changed_after_a_cut_has_one_row(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its row may be in a part already, while the ledger does not know of it."""
+    for path in folder.iterdir():
+        if path.suffix == ".json" or path.stem != min(each.stem for each in folder.iterdir()):
+            path.unlink()
+    (sound,) = folder.iterdir()
+    os.utime(sound, (1, 86_400))
+
+    def cut(_: Ledger) -> None:
+        raise PowerCutError
+
+    monkeypatch.setattr(Ledger, "settle", cut)
+    with pytest.raises(PowerCutError):
+        analyze([str(folder)], tmp_path / "out", Measuring())
+    monkeypatch.undo()
+    os.utime(sound, (1, 86_400 * 3))
+    analyze([str(folder)], tmp_path / "out", Measuring())
+    assert rows_in(tmp_path / "out", "call, date::VARCHAR") == [(sound.stem, "1970-01-04")]
 
 
 def test_rows_are_written_in_steps_and_days_that_were_removed_are_measured_again(

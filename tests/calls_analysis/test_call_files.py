@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from audiosocket_cli.calls_analysis.call_files import CallFiles, FileSeen, call_of, parts_in_order, utf8
+from audiosocket_cli.calls_analysis.call_files import CallFiles, FileSeen, call_of, day_of, parts_in_order, utf8
 
 
 @pytest.mark.parametrize(
@@ -36,3 +36,14 @@ def test_a_call_has_another_version_once_a_file_has() -> None:
 
 def test_names_need_not_be_utf8() -> None:
     assert utf8("caf\udce9") == "caf\\udce9"
+
+
+@pytest.mark.parametrize(
+    ("changed_s", "day"),
+    [
+        (-1e11, "0001-01-01"), (-1.5, "1969-12-31"), (86_399.9, "1970-01-01"), (253_402_300_799.9, "9999-12-31"),
+        (9e18, "9999-12-31"),
+    ],
+)  # fmt: skip
+def test_a_file_of_any_time_has_a_day(changed_s: float, day: str) -> None:
+    assert day_of(CallFiles("/calls", "a", (FileSeen("a.wav", 1, "1", changed_s),))) == day

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -81,3 +82,18 @@ def test_a_scheduler_that_is_not_there_is_one_line(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(cluster, "_CONNECT_S", 0.2)
     with pytest.raises(NetworkError, match=r"cannot reach the Dask scheduler tcp://127.0.0.1:1: .*running there\?"):
         next(measure_on("tcp://127.0.0.1:1", [], print))
+
+
+def test_a_port_of_something_else_is_one_line_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cluster, "_CONNECT_S", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # the system accepts, and nobody says a word
+        url = f"tcp://127.0.0.1:{silent.getsockname()[1]}"
+        with pytest.raises(
+            NetworkError, match=rf"cannot reach the Dask scheduler {url}: nothing that a scheduler says"
+        ):
+            next(measure_on(url, [], print))
+
+
+def test_tls_without_certificates_is_one_line() -> None:
+    with pytest.raises(UsageError, match=r"cannot use tls://.*: Dask takes certificates from its settings"):
+        next(measure_on("tls://127.0.0.1:9", [], print))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from audiosocket_cli.calls_analysis.call_files import FileSeen
+from audiosocket_cli.calls_analysis.call_files import CallFiles, FileSeen
 from audiosocket_cli.calls_analysis.columns import DATE, empty_row
 from audiosocket_cli.calls_analysis.ledger import NAME, Ledger
 from audiosocket_cli.errors import OutputError, UsageError
@@ -49,10 +49,10 @@ def test_what_was_noted_is_not_measured_again_until_its_files_change(tmp_path: P
 
 
 def test_what_a_mirror_answered_is_not_a_call(tmp_path: Path) -> None:
-    names = ("a.wav", "a.mirror.wav", "lonely.mirror.wav")
-    files = [("/calls", name.removesuffix(".wav"), FileSeen(name, 1, "1", 1.0)) for name in names]
+    calls = ["a", "a.mirror", "a.mirror-2", "b-3", "b.mirror", "caf\udce9-2", "caf\udce9.mirror-12", "c-d", "c.mirror"]
+    files = [("/calls", name, FileSeen(f"{name}.wav", 1, "1", 1.0)) for name in calls]
     with Ledger(tmp_path / "out") as ledger:
-        assert listed(ledger, files) == ["a", "lonely.mirror"]
+        assert sorted(listed(ledger, files)) == ["a", "b-3", "c-d", "c.mirror", "caf\udce9-2"]
 
 
 def test_one_process_at_a_time_and_only_its_own_folder(tmp_path: Path) -> None:
@@ -71,6 +71,30 @@ def test_a_damaged_ledger_is_one_line(tmp_path: Path, content: bytes) -> None:
     (tmp_path / NAME).write_bytes(content)
     with pytest.raises(OutputError, match=r"cannot use .*; remove its folder to begin anew"):
         Ledger(tmp_path)
+
+
+def test_a_ledger_with_a_damaged_page_is_one_line(tmp_path: Path) -> None:
+    with Ledger(tmp_path) as ledger:
+        listed(ledger, FILES)
+        note_all(ledger)
+        ledger.commit()
+        ledger.settle()
+        ((page,),) = ledger._database.execute("SELECT rootpage FROM sqlite_master WHERE name = 'calls'")
+        ((size,),) = ledger._database.execute("PRAGMA page_size")
+    content = bytearray((tmp_path / NAME).read_bytes())
+    content[(page - 1) * size : page * size] = b"x" * size
+    (tmp_path / NAME).write_bytes(content)
+    with pytest.raises(OutputError, match=r"cannot use .*; remove its folder to begin anew"), Ledger(tmp_path) as found:
+        listed(found, FILES)
+
+
+def test_a_ledger_without_room_is_not_to_be_removed(tmp_path: Path) -> None:
+    def fill(ledger: Ledger) -> None:
+        ledger._database.execute("PRAGMA max_page_count = 1")
+        ledger.note(CallFiles(*FILES[0][:2], (FILES[0][2],)), empty_row() | {"problem": "x" * 100_000})
+
+    with pytest.raises(OutputError, match=r"full; make room, and the same command goes on"), Ledger(tmp_path) as made:
+        fill(made)
 
 
 def test_rows_of_another_version_are_not_mixed_with_ours(tmp_path: Path) -> None:

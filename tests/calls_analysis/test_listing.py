@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 from pathlib import Path
@@ -40,6 +41,18 @@ def test_calls_in_folders_are_found_and_those_that_go_on_are_not(tmp_path: Path)
         f"{tmp_path}/top": {"top.json"},
     }  # fmt: skip
     assert (listed.going_on, listed.skipped.links) == (1, 1)
+
+
+def test_a_mirror_that_is_over_waits_for_its_call(tmp_path: Path) -> None:
+    for name in ("a-2.wav", "a.mirror-2.wav", "a.mirror-2.json", "b.wav", "b.mirror.wav", "c.wav", "c.mirror.wav"):
+        (tmp_path / name).write_bytes(b"1")
+    listed = Listed()
+    with contextlib.ExitStack() as files:
+        for name in ("a-2", "b", "b.mirror"):
+            fcntl.flock(files.enter_context((tmp_path / f"{name}.json.part").open("wb")), fcntl.LOCK_EX)
+        found = names_in(str(tmp_path), listed)
+    assert found.keys() == {f"{tmp_path}/c", f"{tmp_path}/c.mirror"}
+    assert listed.going_on == 2
 
 
 def test_calls_in_a_bucket_are_found_by_their_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -18,9 +18,13 @@ from audiosocket_cli.audio.dtmf import digit_tone
 from audiosocket_cli.calls_analysis.attempt import Attempt, attempt
 from audiosocket_cli.calls_analysis.call_files import CallFiles
 from audiosocket_cli.calls_analysis.columns import COLUMNS, DATE
+from audiosocket_cli.calls_analysis.ledger import Ledger
+from audiosocket_cli.calls_analysis.listing import Listed, files_of
 from audiosocket_cli.calls_analysis.measure import measure
 from support.analyzed import calls_in, make_calls
+from support.rclone_s3 import FRESH, rclone_s3
 from support.spoken_calls import CALLS, lines_of, package_voices
+from support.store_process import BUCKET
 
 
 def only_call(folder: Path) -> CallFiles:
@@ -89,6 +93,17 @@ def test_tones_are_told_beside_the_digits_of_frames(folder: Path) -> None:
     ]  # fmt: skip
 
 
+def test_slow_sound_is_measured_and_one_that_holds_no_tones_says_so(folder: Path) -> None:
+    keys = np.concatenate([np.concatenate([digit_tone(key, 6000), np.zeros(800, np.int16)]) for key in "0042"])
+    write_call(folder, keys, 6000, recording={"layout": "caller"}, dtmf=[])
+    row = row_in(folder)
+    assert (row["caller_tones"], row["rate_hz"], row["problem"]) == ("0042", 6000, None)
+    write_call(folder, spoken(0)[:, 0], 2000, recording={"layout": "caller"}, dtmf=[])
+    row = row_in(folder)
+    assert (row["caller_tones"], row["recorded_s"] > 1) == (None, True)
+    assert "tones: the sample rate is 2000 Hz, which is too low for them" in row["not_measured"]
+
+
 def test_a_recording_alone_is_a_call_of_which_little_is_known(folder: Path) -> None:
     write_call(folder, spoken(0)[:, 0])
     os.utime(folder / "a.wav", (0, 86_400 * 365))
@@ -131,6 +146,16 @@ def test_a_damaged_recording_is_a_row_with_its_error(folder: Path) -> None:
     assert "a.wav" in row["problem"]
     assert str(folder) not in row["problem"]
     assert row["not_measured"] == ["all that needs sound: the recording cannot be read"]
+
+
+def test_of_a_recording_that_holds_nothing_nothing_is_measured(folder: Path) -> None:
+    write_call(folder, spoken(0)[:0], recording={"layout": "stereo"}, dtmf=[])
+    row = row_in(folder)
+    assert (row["recorded_s"], row["finding_ids"]) == (0, ["all-silent"])
+    assert row["not_measured"] == ["all that needs sound: the recording holds none"]
+    levels = {f"{side}_{what}" for side in ("caller", "server") for what in ("level_dbfs", "peak_dbfs", "tones")}
+    figures = levels | {"answers", "turns", "talk_caller_s", "dead_air_s", "latencies_ms"}
+    assert {row[name] for name in figures} == {None}
 
 
 def test_json_without_a_recording_is_a_row_and_json_of_something_else_is_none(folder: Path) -> None:
@@ -179,3 +204,20 @@ def test_the_row_of_a_call_is_the_same_in_another_process(folder: Path) -> None:
     make_calls(folder, 1)
     call = only_call(folder)
     assert pickle.loads(pickle.dumps(attempt(call))) == attempt(pickle.loads(pickle.dumps(call)))
+
+
+def test_a_folder_of_a_bucket_may_have_a_name_that_no_url_has(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with rclone_s3(tmp_path, FRESH) as server:
+        for name, value in server.environment.items():
+            monkeypatch.setenv(name, value)
+        folder = server.files / "what? #1 {x} 100%25"
+        folder.mkdir(parents=True)
+        write_call(folder, spoken(0), dtmf=[])
+        with Ledger(tmp_path / "ledger") as ledger:
+            ledger.take_files(f"s3://{BUCKET}", files_of(f"s3://{BUCKET}", Listed()))
+            (call,) = ledger.to_measure()
+        found = attempt(call)
+    assert (found.later, found.row and found.row["problem"]) == (None, None)
+    assert found.row is not None
+    assert found.row["folder"] == f"s3://{BUCKET}/{folder.name}"
+    assert found.row["recorded_s"] > 1

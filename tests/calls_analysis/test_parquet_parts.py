@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import duckdb
 import pytest
 
+from audiosocket_cli.calls_analysis import parquet_parts
 from audiosocket_cli.calls_analysis.columns import COLUMNS, empty_row
-from audiosocket_cli.calls_analysis.parquet_parts import part_path, rewrite_part
+from audiosocket_cli.calls_analysis.parquet_parts import clear_unfinished, part_path, rewrite_part
 from audiosocket_cli.errors import OutputError
 from support.analyzed import rows_in
 
@@ -61,3 +63,23 @@ def test_a_part_that_is_damaged_is_one_line_and_stays(tmp_path: Path) -> None:
         rewrite_part(tmp_path, DAY, [key_of("b")], [row_of("b")])
     assert len(str(error.value).splitlines()) == 1
     assert part_path(tmp_path, DAY).read_bytes() == b"PAR1 no more"
+
+
+def test_a_query_never_finds_what_is_not_whole_and_the_next_run_removes_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rewrite_part(tmp_path, DAY, [], [row_of("a")])
+    seen, original = [], parquet_parts.write_parquet
+
+    def written(query: str, values: list[str], out: Path) -> None:
+        original(query, values, out)
+        seen.append(rows_in(tmp_path, "call"))
+        shutil.copytree(out.parent, tmp_path / ".audiosocket-k1ll_ed0")  # all that a kill would leave
+
+    monkeypatch.setattr(parquet_parts, "write_parquet", written)
+    rewrite_part(tmp_path, DAY, [key_of("a")], [row_of("a"), row_of("b")])
+    assert seen == [[("a",)]]
+    assert rows_in(tmp_path, "call") == [("a",), ("b",)]
+    (tmp_path / ".audiosocket-analysis.lock").touch()
+    clear_unfinished(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {f"date={DAY}", ".audiosocket-analysis.lock"}

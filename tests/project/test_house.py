@@ -49,7 +49,7 @@ FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms.
 HOMES = {
     "click": {"cli", "commands"},
     "rich": {"ui"},
-    "asyncio": {"websocket", "outbox", "call", "net", "server", "bench", "check", "doctor", "web"},
+    "asyncio": {"websocket", "outbox", "calls_analysis", "call", "net", "server", "bench", "check", "doctor", "web"},
     "uvloop": {"net"},
     "prometheus_client": {"server"},
     "numpy": {

@@ -122,6 +122,24 @@ def test_an_environment_that_cannot_be_used_is_told() -> None:
         opened("az://calls", {})
 
 
+@pytest.mark.parametrize(
+    "endpoint",
+    ["minio:9000", "http://", "http://a b", "http://a:x", "http://a:99999", "http://[::1", "ftp://a", 'http://a"b'],
+)
+def test_an_endpoint_that_is_not_a_url_is_one_line(endpoint: str) -> None:
+    with pytest.raises(
+        UsageError, match=r"^the endpoint in AWS_ENDPOINT_URL is not the URL of a server: write http://"
+    ):
+        opened("s3://calls", {**s3_environment("http://127.0.0.1:1"), "AWS_ENDPOINT_URL": endpoint})
+
+
+@pytest.mark.parametrize(
+    "endpoint", ["HTTP://127.0.0.1:1", "https://minio.example/s3/", "http://[::1]:9000", "http://a_b"]
+)
+def test_an_endpoint_may_have_a_port_and_a_path(endpoint: str) -> None:
+    opened("s3://calls", {**s3_environment("http://127.0.0.1:1"), "AWS_ENDPOINT_URL": endpoint})
+
+
 def test_without_obstore_a_line_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "obstore", None)
     with pytest.raises(MissingLibraryError, match=r"need obstore, which is not installed: .*pip install obstore$"):

@@ -60,3 +60,9 @@ def test_a_url_that_cannot_be_used_is_refused_in_one_line_without_secrets(text: 
 )
 def test_a_url_is_told_from_the_name_of_a_folder(text: str, expected: bool) -> None:
     assert is_store_url(text) is expected
+
+
+@pytest.mark.parametrize("path", ["", "calls", "a/b?c#d/{e}", "line\nline/%20"])
+def test_the_url_of_a_folder_is_read_whatever_its_name(path: str) -> None:
+    url = StoreUrl("s3", "recordings", path)
+    assert StoreUrl.of_folder(str(url)) == url
