@@ -52,7 +52,7 @@ def answer(tmp_path: Path) -> Iterator[Callable[..., Serving]]:
             told.append(line.rstrip("\n"))
             port = re.match(r"listening on .*?(?::|port )(\d+)", line)
             if port:
-                return Serving(process, int(port[1]), told[-1], host=host)
+                return Serving(process, int(port[1]), told.pop(), host=host, told_before=told)
         raise AssertionError(f"{command} did not start: {told}")
 
     yield start

@@ -48,7 +48,7 @@ class FaultyStore:
         self._stalled = threading.Event()
         self._threads: list[threading.Thread] = []
         self._open: set[socket.socket] = set()
-        self._run(self._accept)
+        self._accepting = self._run(self._accept)
 
     @property
     def endpoint(self) -> str:
@@ -72,24 +72,27 @@ class FaultyStore:
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
+        self._accepting.join()  # what it accepts until then is open
         for connection in list(self._open):
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
         for thread in self._threads:
             thread.join()
 
-    def _run(self, work: Callable[..., None], *args: socket.socket) -> None:
+    def _run(self, work: Callable[..., None], *args: socket.socket) -> threading.Thread:
         thread = threading.Thread(target=work, args=args, daemon=True)
         self._threads.append(thread)
         thread.start()
+        return thread
 
     def _accept(self) -> None:
         with contextlib.suppress(OSError):
             while True:
-                self._run(self._serve, self._listener.accept()[0])
+                client = self._listener.accept()[0]
+                self._open.add(client)
+                self._run(self._serve, client)
 
     def _serve(self, client: socket.socket) -> None:
-        self._open.add(client)
         with client, client.makefile("rb") as asked, contextlib.suppress(OSError):
             while request := self._read(client, asked):
                 if not self._answer(client, request):
@@ -106,7 +109,10 @@ class FaultyStore:
         request.fault = self.fault_of(request)
         if b"100-continue" in head.lower():
             client.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
-        request.body = asked.read(length // 2 if request.fault == "cut" else length)
+        wanted = length // 2 if request.fault == "cut" else length
+        request.body = asked.read(wanted)
+        if len(request.body) < wanted:  # the client has given it up; the store would wait for the rest for ever
+            return None
         self.requests.append(request)
         return request
 

@@ -106,6 +106,8 @@ class Serving:
     listening: str
     rest: list[str] = field(default_factory=list)
     host: str = "127.0.0.1"
+    told_before: list[str] = field(default_factory=list)
+    """What it said on stderr before it listened."""
 
     @property
     def target(self) -> str:
@@ -134,12 +136,15 @@ class Serving:
         raise AssertionError(f"serve ended, or was killed after {MAX_WAIT_S} s, without {pattern!r}: {self.rest}")
 
     def told_in(self, beginning: str) -> str:
-        """Read stderr until a line that begins so; returns that line."""
+        """Return the first line of stderr that begins so, from the command's start; wait for it where need be."""
+        for line in self.told_before:
+            if line.startswith(beginning):
+                return line
         assert self.process.stderr is not None
         limit = threading.Timer(MAX_WAIT_S, self.process.kill)
         limit.daemon = True
         limit.start()
-        told = []
+        told = list(self.told_before)
         try:
             for line in self.process.stderr:
                 told.append(line.rstrip("\n"))
