@@ -28,7 +28,8 @@ from audiosocket_cli.calls_analysis.ledger_tables import (
     WAITING_DAYS,
     WAITING_IN,
 )
-from audiosocket_cli.calls_analysis.listed_call import ListedCall, ListedFile, mirrored, utf8
+from audiosocket_cli.calls_analysis.listed_call import ListedCall, ListedFile, utf8
+from audiosocket_cli.calls_index.mirrors import add_mirrored
 from audiosocket_cli.calls_index.sqlite_file import connect, make_private
 from audiosocket_cli.disk import make_folder
 from audiosocket_cli.errors import OutputError, UsageError
@@ -62,7 +63,7 @@ class Ledger:
             self._path = out / NAME
             make_private(self._path)
             self._database = connect(self._path, busy_s=_BUSY_S)
-            self._database.create_function("mirrored", 1, _mirrored)
+            add_mirrored(self._database)
             self._begin_schema()
         except BaseException as error:
             os.close(self._lock)
@@ -223,11 +224,6 @@ class Ledger:
             self._database.execute("COMMIT")
         except sqlite3.Error as error:
             raise _unusable(self._path, error) from None
-
-
-def _mirrored(call: bytes) -> bytes | None:
-    name = mirrored(os.fsdecode(call))
-    return None if name is None else os.fsencode(name)
 
 
 def _unusable(path: Path, error: Exception) -> OutputError:

@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from audiosocket_cli.calls_analysis.listed_call import JSON, ListedFile, call_of, mirrored, without_number
+from audiosocket_cli.calls_analysis.listed_call import JSON, ListedFile, call_of
 from audiosocket_cli.calls_index.bucket_place import gaps_line
 from audiosocket_cli.calls_index.folder_scan import MAX_DEPTH, MAX_FOLDERS, Skipped
+from audiosocket_cli.calls_index.mirrors import mirrored, names_for_mirrors
 from audiosocket_cli.disk import PART
 from audiosocket_cli.errors import FileError
 from audiosocket_cli.stores.listing import Gap, list_past_odd_names
@@ -110,7 +111,7 @@ def _look(folder: str, listed: Listed) -> tuple[list[str], list[tuple[str, Liste
                     going_on.add(entry.name.removesuffix(_UNFINISHED))
             elif (call := call_of(entry.name)) is not None and entry.is_file(follow_symlinks=False):
                 _add(files, call, entry)
-    names = {name for call in going_on for name in (call, without_number(call))}
+    names = names_for_mirrors(going_on)
     listed.going_on += sum(mirrored(call) not in names for call in going_on)
     return subfolders, [(call, file) for call, file in files if call not in going_on and mirrored(call) not in names]
 
