@@ -30,7 +30,7 @@ from audiosocket_cli.calls_analysis.ledger_tables import (
 )
 from audiosocket_cli.calls_analysis.listed_call import ListedCall, ListedFile, utf8
 from audiosocket_cli.calls_index.mirrors import add_mirrored
-from audiosocket_cli.calls_index.sqlite_file import connect, make_private
+from audiosocket_cli.calls_index.sqlite_file import connect, is_full, make_private
 from audiosocket_cli.disk import make_folder
 from audiosocket_cli.errors import OutputError, UsageError
 from audiosocket_cli.text import printable
@@ -228,6 +228,6 @@ class Ledger:
 
 def _unusable(path: Path, error: Exception) -> OutputError:
     reason = (error.strerror or str(error)).lower() if isinstance(error, OSError) else str(error)
-    if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_FULL:  # what was measured is worth keeping
+    if is_full(error):  # what was measured is worth keeping
         return OutputError(f"cannot write {path}: {printable(reason)}; make room, and the same command goes on")
     return OutputError(f"cannot use {path}: {printable(reason)}; remove its folder to begin anew, or name another one")
