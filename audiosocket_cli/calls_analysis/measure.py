@@ -13,7 +13,7 @@ from typing import Any, Final
 from audiosocket_cli.analysis.recording_layout import MIXED, layout_of, sides_of
 from audiosocket_cli.analysis.turns import Turns, turns_of
 from audiosocket_cli.calls_analysis.columns import DATE, SIDES, Row, empty_row
-from audiosocket_cli.calls_analysis.listed_call import ListedCall, day_of, parts_in_order, utf8
+from audiosocket_cli.calls_analysis.listed_call import ListedCall, parts_in_order, utf8
 from audiosocket_cli.calls_analysis.sound import MeasuredSound, measure_sound
 from audiosocket_cli.calls_index.call_json import CallJson, read_call
 from audiosocket_cli.calls_index.row import row_of
@@ -90,16 +90,15 @@ def _opened(url: str) -> Store:
 
 
 def _row_of_json(call: ListedCall, found: CallJson) -> Row:
-    row = empty_row()
-    row |= {"folder": utf8(call.folder), "call": utf8(call.call)}
-    row |= {"finding_ids": [], "findings": [], "not_measured": []}
+    row = empty_row(call)
     if found.call is not None:
         said = row_of(found.call)
         row |= {name: getattr(said, name) for name in _SAID_IN_JSON}
         row["bot"] = _bot_of(found.call)
     elif found.problem is not None and found.problem != _NO_CALL:
         row["problem"] = _text(f"{call.call}.json: {found.problem}")
-    row[DATE] = row["started_at"][:10] if row["started_at"] else day_of(call)
+    if row["started_at"]:
+        row[DATE] = row["started_at"][:10]
     return row
 
 
