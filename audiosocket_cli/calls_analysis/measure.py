@@ -15,7 +15,7 @@ from audiosocket_cli.analysis.turns import Turns, turns_of
 from audiosocket_cli.calls_analysis.columns import DATE, SIDES, Row, empty_row
 from audiosocket_cli.calls_analysis.listed_call import ListedCall, parts_in_order, utf8
 from audiosocket_cli.calls_analysis.sound import MeasuredSound, measure_sound
-from audiosocket_cli.calls_index.call_json import CallJson, read_call
+from audiosocket_cli.calls_index.call_json import OTHER_JSON, CallJson, read_call
 from audiosocket_cli.calls_index.row import row_of
 from audiosocket_cli.disk import PREFIX
 from audiosocket_cli.doctor.files.recording import judge_figures
@@ -28,7 +28,6 @@ from audiosocket_cli.text import printable
 
 _MAX_TEXT: Final = 500
 _MAX_IN_MEMORY: Final = 64 << 20
-_NO_CALL: Final = "JSON, but not of a call"
 _SAID_IN_JSON: Final = ("uuid", "started_at", "duration_s", "peer", "result", "digits")
 
 
@@ -40,7 +39,7 @@ def measure(call: ListedCall) -> Row | None:
     """
     with _local(call) as folder:
         found = _json_of(call, folder)
-        if found.problem == _NO_CALL and not call.sounds:
+        if found.problem == OTHER_JSON and not call.sounds:
             return None
         row = _row_of_json(call, found)
         names = _recording_of(call, () if found.call is None else row_of(found.call).files)
@@ -95,7 +94,7 @@ def _row_of_json(call: ListedCall, found: CallJson) -> Row:
         said = row_of(found.call)
         row |= {name: getattr(said, name) for name in _SAID_IN_JSON}
         row["bot"] = _bot_of(found.call)
-    elif found.problem is not None and found.problem != _NO_CALL:
+    elif found.problem is not None and found.problem != OTHER_JSON:
         row["problem"] = _text(f"{call.call}.json: {found.problem}")
     if row["started_at"]:
         row[DATE] = row["started_at"][:10]

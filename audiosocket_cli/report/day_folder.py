@@ -14,7 +14,7 @@ from typing import Any, Final, NamedTuple
 
 from audiosocket_cli.audio.growing_wav import first_of, part_path
 from audiosocket_cli.audio.recognition import RECORDING_SUFFIXES
-from audiosocket_cli.calls_index.call_json import read_call
+from audiosocket_cli.calls_index.call_json import OTHER_JSON, read_call
 from audiosocket_cli.calls_index.folder_scan import MAX_DEPTH, MAX_FOLDERS
 from audiosocket_cli.calls_index.mirrors import mirrored, names_for_mirrors
 from audiosocket_cli.calls_index.row import Row, row_of
@@ -133,7 +133,7 @@ class _Folder:
                     self._take_all(found.call)
                 else:
                     yield self._with_json(name, found.call)
-            elif found.problem != "JSON, but not of a call":
+            elif found.problem != OTHER_JSON:
                 del self._left[name]
                 self._beside.note(BROKEN, f"{self._named(name)}: {found.problem}")
         for name in list(self._left):
