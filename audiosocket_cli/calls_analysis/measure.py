@@ -24,7 +24,7 @@ from audiosocket_cli.finding import Status, tagged
 from audiosocket_cli.model import Side
 from audiosocket_cli.stores.store import Store, open_store
 from audiosocket_cli.stores.store_url import StoreUrl, is_store_url
-from audiosocket_cli.text import printable
+from audiosocket_cli.text import printable, shortened
 
 _MAX_TEXT: Final = 500
 _MAX_IN_MEMORY: Final = 64 << 20
@@ -216,7 +216,7 @@ def _decibels(level_dbfs: float | None) -> float | None:
 
 
 def _text(text: str) -> str:
-    return printable(utf8(text if len(text) <= _MAX_TEXT else f"{text[: _MAX_TEXT - 1]}…"))
+    return printable(utf8(shortened(text, _MAX_TEXT)))
 
 
 def _without_folder(text: str, folder: Path) -> str:
