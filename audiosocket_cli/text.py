@@ -20,6 +20,11 @@ def printable(line: str) -> str:
     return "".join(char if char.isprintable() else json.dumps(char)[1:-1] for char in line)
 
 
+def shortened(text: str, most: int) -> str:
+    """Return a text of at most so many characters; a longer one is cut, and ends with an ellipsis."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
 def json_lines(value: Any) -> Iterator[str]:
     """Yield the lines of a value as indented JSON, the same as `json.dumps` returns: that leaves 33 objects in
     reference cycles each time, and a server writes JSON after each call."""

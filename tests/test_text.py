@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audiosocket_cli.text import json_lines, printable
+from audiosocket_cli.text import json_lines, printable, shortened
 
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -36,3 +36,8 @@ def test_what_is_printable_is_and_stays_as_it_is(line: str) -> None:
 )
 def test_what_a_terminal_would_obey_is_spelled_out(line: str, shown: str) -> None:
     assert printable(line) == shown
+
+
+@pytest.mark.parametrize(("text", "shown"), [("", ""), ("abcd", "abcd"), ("abcde", "abc…")])
+def test_a_text_that_is_too_long_ends_with_an_ellipsis(text: str, shown: str) -> None:
+    assert shortened(text, 4) == shown

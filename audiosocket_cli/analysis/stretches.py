@@ -177,7 +177,7 @@ class StretchFinder:
             return
         if count != len(levels):
             levels = np.frombuffer(levels, np.uint8)[np.arange(count) * len(levels) // count].tobytes()
-        self._append(levels)
+        self.take_levels(levels)
 
     def pad(self, until_s: float) -> None:
         """Nothing was received up to `until_s`."""
@@ -185,12 +185,12 @@ class StretchFinder:
         if missing <= 0 or self._is_full:
             return
         if missing > 3 * _CHUNK:
-            self._append(bytes(2 * _CHUNK))
+            self.take_levels(bytes(2 * _CHUNK))
             missing -= 2 * _CHUNK
             skipped = missing // _CHUNK * _CHUNK
             self._skip(skipped)
             missing -= skipped
-        self._append(bytes(missing))
+        self.take_levels(bytes(missing))
 
     def _skip(self, count: int) -> None:
         """Pass over silence that follows silence: what waits is silence, too, and may as well come later."""
@@ -207,7 +207,10 @@ class StretchFinder:
 
     def take_levels(self, levels: bytes) -> None:
         """Take the levels of blocks (`noise_floor.levels_of`) that follow on."""
-        self._append(levels)
+        self._levels += levels
+        self._end += len(levels)
+        while len(self._levels) >= _CHUNK + EDGE:
+            self._look(_CHUNK)
 
     def finish(self) -> Stretches:
         """No more is coming: return all stretches."""
@@ -220,12 +223,6 @@ class StretchFinder:
             silence = self._silence.in_seconds
         speech = self._speech
         return Stretches(speech.in_seconds, silence, _seconds(self._end), self._is_full, speech.peaks_dbfs)
-
-    def _append(self, levels: bytes) -> None:
-        self._levels += levels
-        self._end += len(levels)
-        while len(self._levels) >= _CHUNK + EDGE:
-            self._look(_CHUNK)
 
     def _look(self, count: int) -> None:
         """Find what the next blocks hold, and forget them."""

@@ -12,6 +12,7 @@ from typing import Any, Final
 from audiosocket_cli.bench.caller import BenchCall
 from audiosocket_cli.bench.figures import Figures
 from audiosocket_cli.bench.load import Load, Slot
+from audiosocket_cli.bench.placing import keep_row, watch_the_clock
 from audiosocket_cli.bench.speech import Speech, Talk
 from audiosocket_cli.call.driver import Driver
 from audiosocket_cli.call.session import Session
@@ -23,8 +24,6 @@ from audiosocket_cli.net.target import Target
 _REDIAL_S: Final = 1.0
 """A caller calls again when its call has ended, but not sooner than this after it placed the last."""
 
-_BEAT_S: Final = 0.05
-_MAX_ROWS: Final = 20_000
 _MIN_CALL_S: Final = 0.1
 """With less time left, no caller calls again."""
 
@@ -77,7 +76,7 @@ class Generator:
         """Run the share from `start_s` on the monotonic clock until its calls are over, or `stop`."""
         self._epoch_s = start_s
         most = None if self.load.max_calls is None else self.share.of_calls(self.load.max_calls)
-        beat = asyncio.create_task(self._watch_the_clock(), name="clock")
+        beat = asyncio.create_task(watch_the_clock(self.figures), name="clock")
         try:
             for slot in self.share.slots(self.load):
                 if not await self._sleep_until(start_s + slot.start_s):
@@ -124,7 +123,7 @@ class Generator:
         try:
             link = await self._dialler.dial(call.uuid)
         except (NetworkError, OSError) as error:
-            self._keep(call.not_connected(error))
+            keep_row(self, call.not_connected(error))
             return
         wire = SocketWire(link.socket)
         session = call.connected(wire, link.peer, dialled_s)
@@ -136,15 +135,9 @@ class Generator:
             await self._driver.drive(session, wire)
         finally:
             self._live.discard(session)
-        self._keep(call.conclude())
+        keep_row(self, call.conclude())
         if link.through is not None:
             call.note(await link.through.finish())
-
-    def _keep(self, row: dict[str, Any]) -> None:
-        if len(self.rows) < _MAX_ROWS:
-            self.rows.append(row)
-        else:
-            self.figures.counts["rows_left_out"] += 1
 
     async def _sleep_until(self, at_s: float) -> bool:
         """Sleep; False when stopped meanwhile."""
@@ -153,12 +146,6 @@ class Generator:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._stopped.wait(), delay_s)
         return not self._stopped.is_set()
-
-    async def _watch_the_clock(self) -> None:
-        while True:
-            due_s = time.monotonic() + _BEAT_S
-            await asyncio.sleep(_BEAT_S)
-            self.figures.worst_stall_s = max(self.figures.worst_stall_s, time.monotonic() - due_s)
 
 
 def shares(processes: int) -> Sequence[Share]:

@@ -22,6 +22,7 @@ from locust.runners import STATE_MISSING, STATE_RUNNING, STATE_SPAWNING, MasterR
 
 from audiosocket_cli.bench.figures import Figures
 from audiosocket_cli.bench.locust_callers import Callers
+from audiosocket_cli.bench.placing import MAX_ROWS
 from audiosocket_cli.bench.plan import Plan, Progress
 from audiosocket_cli.bench.series import SeriesMaker
 
@@ -34,8 +35,6 @@ _LAST_S: Final = 5.0
 
 _USERS_S: Final = 0.05
 """How long users may take to tell Locust that their calls are over."""
-
-_MAX_ROWS: Final = 20_000
 
 _loads: WeakKeyDictionary[Environment, LocustLoad] = WeakKeyDictionary()
 
@@ -60,6 +59,8 @@ class LocustLoad:
         self._callers: dict[Plan, Callers] = {}
         self._counted: dict[str, dict[str, Any]] = {}
         """The last report of each process of callers."""
+        self._rows_left_out = 0
+        """Calls whose rows came when there was no room for them."""
         self._series = SeriesMaker()
         self._spare: Callers | None = None
         self._lost: list[str] = []
@@ -115,7 +116,7 @@ class LocustLoad:
         self._start_s = time.monotonic()
         self._callers, self._counted, self._series = {}, {}, SeriesMaker()
         self._is_over = False
-        self._said_last, self._lost = set(), []
+        self._said_last, self._lost, self._rows_left_out = set(), [], 0
 
     def end(self) -> None:
         """End all calls of this machine, and of the workers if there are any, and take their last figures; once."""
@@ -187,14 +188,16 @@ class LocustLoad:
             "number": number, "figures": figures, "live": report["live_calls"], "peak": report["peak_calls"],
         }  # fmt: skip
         self._series.report(number, report["at_s"], figures, report["live_calls"])
-        rows = self.progress.rows
-        rows += report["rows"][: max(0, _MAX_ROWS - len(rows))]
+        room = MAX_ROWS - len(self.progress.rows)
+        self.progress.rows += report["rows"][:room]
+        self._rows_left_out += len(report["rows"][room:])
 
     def add_up(self) -> Progress:
         """Return what all processes counted, together."""
         total = Figures()
         for counted in self._counted.values():
             total.merge(counted["figures"])
+        total.counts["rows_left_out"] += self._rows_left_out
         self.progress.figures = total
         self.progress.live_calls = sum(counted["live"] for counted in self._counted.values())
         peaks: dict[str, int] = {}

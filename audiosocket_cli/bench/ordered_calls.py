@@ -17,7 +17,6 @@ stops for some 60 ms whenever it starts users; none of that reaches the calls, b
 from __future__ import annotations
 
 import asyncio
-import gc
 import json
 import os
 import sys
@@ -28,6 +27,7 @@ from typing import Any, Final
 from audiosocket_cli.analysis.histogram import Histogram, Values
 from audiosocket_cli.bench.caller import BenchCall
 from audiosocket_cli.bench.figures import Figures
+from audiosocket_cli.bench.placing import be_ready, keep_row, orders, report_of, watch_the_clock
 from audiosocket_cli.bench.plan import Plan, make_speech, plan_from_json
 from audiosocket_cli.bench.schedule import GOLDEN
 from audiosocket_cli.bench.speech import Speech, Talk
@@ -38,7 +38,6 @@ from audiosocket_cli.errors import AudioSocketError, NetworkError
 from audiosocket_cli.libraries import first_line
 from audiosocket_cli.model import How, Side
 from audiosocket_cli.net.dialler import Dialler
-from audiosocket_cli.net.listen import allow_many_descriptors
 from audiosocket_cli.net.loop import run
 from audiosocket_cli.text import printable
 
@@ -49,8 +48,6 @@ _TELL_S: Final = 0.1
 """Values are told together, this often."""
 
 _REPORT_S: Final = 1.0
-_BEAT_S: Final = 0.05
-_MAX_ROWS: Final = 20_000
 
 _GO_S: Final = 0.15
 _PART_S: Final = 0.5
@@ -124,14 +121,7 @@ class OrderedCalls:
         """Tell all that was counted, and the rows of calls that ended since the last report."""
         self.tell_values()
         rows, self._told_rows = self.rows[self._told_rows :], len(self.rows)
-        report = {
-            "at_s": max(0.0, time.monotonic() - self._start_s),
-            "figures": self.figures.as_json(),
-            "live_calls": self.live_calls,
-            "peak_calls": self.peak_calls,
-            "rows": rows,
-        }
-        self._tell({"report": report, "is_last": is_last})
+        self._tell({"report": report_of(self, self._start_s) | {"rows": rows}, "is_last": is_last})
 
     async def _place(self, number: int, user: int, due_s: float) -> None:
         length_s = self._plan.load.call_duration_s or self._plan.load.duration_s
@@ -141,7 +131,7 @@ class OrderedCalls:
         try:
             told = await self._drive(call, number, figures)
         except (NetworkError, OSError) as error:
-            self._keep(call.not_connected(error))
+            keep_row(self, call.not_connected(error))
             told = {"not_connected": printable(str(error)), "after_ms": (time.monotonic() - due_s) * 1000}
         except asyncio.CancelledError:
             told = {"is_dropped": True}
@@ -169,7 +159,7 @@ class OrderedCalls:
             del self._sessions[number]
         if number in self._cut:
             figures.times["hangup"] = Histogram()
-        self._keep(call.conclude())
+        keep_row(self, call.conclude())
         figures.add_up()
         over = session.call
         assert over is not None
@@ -183,12 +173,6 @@ class OrderedCalls:
             "duration_ms": over.duration_s * 1000, "received_bytes": session.received_bytes,
             "failure": None if failure is None else printable(failure),
         }  # fmt: skip
-
-    def _keep(self, row: dict[str, Any]) -> None:
-        if len(self.rows) < _MAX_ROWS:
-            self.rows.append(row)
-        else:
-            self.figures.counts["rows_left_out"] += 1
 
 
 class _CallFigures(Figures):
@@ -241,10 +225,8 @@ def work() -> None:
 
 
 async def _work() -> None:
-    loop = asyncio.get_running_loop()
-    orders = asyncio.StreamReader()
-    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(orders), sys.stdin.buffer)
-    telling, _ = await loop.connect_write_pipe(asyncio.BaseProtocol, sys.stdout.buffer)
+    told = await orders()
+    telling, _ = await asyncio.get_running_loop().connect_write_pipe(asyncio.BaseProtocol, sys.stdout.buffer)
 
     def tell(content: dict[str, Any]) -> None:
         telling.write(json.dumps(content).encode() + b"\n")
@@ -252,7 +234,7 @@ async def _work() -> None:
             os._exit(1)
 
     tell({"started": True})
-    line = await orders.readline()
+    line = await told.readline()
     if not line:
         return
     first = json.loads(line)
@@ -261,22 +243,20 @@ async def _work() -> None:
         speech = make_speech(plan)
     except AudioSocketError as error:
         tell({"error": printable(str(error))})
-        await _end_of(orders)
-    allow_many_descriptors()
-    gc.collect()
-    gc.freeze()  # what is there stays: later collections need not look at it
+        await _end_of(told)
+    be_ready()
     calls = OrderedCalls(plan, speech, first["start_s"], tell)
     tell({"ready": True})
-    keeping = [asyncio.create_task(one, name="telling") for one in (_tell_on(calls), _watch_the_clock(calls.figures))]
-    while line := await orders.readline():
+    keeping = [asyncio.create_task(one, name="telling") for one in (_tell_on(calls), watch_the_clock(calls.figures))]
+    while line := await told.readline():
         await _obey(json.loads(line), calls)
     for task in keeping:
         task.cancel()
     os._exit(1)  # who ordered the calls is gone
 
 
-async def _end_of(orders: asyncio.StreamReader) -> None:
-    while await orders.readline():
+async def _end_of(told: asyncio.StreamReader) -> None:
+    while await told.readline():
         pass
     os._exit(1)
 
@@ -302,10 +282,3 @@ async def _tell_on(calls: OrderedCalls) -> None:
         if time.monotonic() >= due_s:
             due_s = max(due_s, time.monotonic() - _REPORT_S) + _REPORT_S
             calls.tell_report()
-
-
-async def _watch_the_clock(figures: Figures) -> None:
-    while True:
-        due_s = time.monotonic() + _BEAT_S
-        await asyncio.sleep(_BEAT_S)
-        figures.worst_stall_s = max(figures.worst_stall_s, time.monotonic() - due_s)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import json
 import os
 import sys
@@ -21,12 +20,12 @@ from typing import Any, Final
 import audiosocket_cli
 from audiosocket_cli.bench.figures import Figures
 from audiosocket_cli.bench.generator import Generator, Share, shares
+from audiosocket_cli.bench.placing import be_ready, orders, report_of
 from audiosocket_cli.bench.plan import Plan, Progress, make_speech, plan_from_json, plan_json
 from audiosocket_cli.bench.series import SeriesMaker
 from audiosocket_cli.bench.usage import UsageWatch
 from audiosocket_cli.errors import AudioSocketError, FileError
 from audiosocket_cli.net.channel import parse_object
-from audiosocket_cli.net.listen import allow_many_descriptors
 from audiosocket_cli.net.loop import run, signals_to
 
 _HEADSTART_S: Final = 0.1
@@ -273,10 +272,8 @@ def work() -> None:
 
 
 async def _work() -> None:
-    loop = asyncio.get_running_loop()
-    orders = asyncio.StreamReader()
-    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(orders), sys.stdin.buffer)
-    first = json.loads(await orders.readline())
+    told = await orders()
+    first = json.loads(await told.readline())
     plan, share = plan_from_json(first["plan"]), Share(**first["share"])
     try:
         speech = make_speech(plan)
@@ -286,15 +283,13 @@ async def _work() -> None:
     if share.number == 0:  # one says it for all
         lines = (remark if remark.isprintable() else ascii(remark) for remark in speech.remarks)
         sys.stderr.writelines(f"{line}\n" for line in lines)
-    allow_many_descriptors()
-    gc.collect()
-    gc.freeze()  # what is there stays: later collections need not look at it
+    be_ready()
     _say({"ready": True})
     generator = Generator(plan.target, plan.load, speech, share, plan.seed)
-    start = await orders.readline()
+    start = await told.readline()
     if not start:
         return
-    obeying = asyncio.create_task(_obey(orders, generator), name="orders")
+    obeying = asyncio.create_task(_obey(told, generator), name="orders")
     start_s = json.loads(start)["start_s"]
     reporting = asyncio.create_task(_send_reports(generator, start_s), name="reports")
     try:
@@ -302,11 +297,11 @@ async def _work() -> None:
     finally:
         obeying.cancel()
         reporting.cancel()
-    _say(_report(generator, start_s) | {"rows": generator.rows})
+    _say(report_of(generator, start_s) | {"rows": generator.rows})
 
 
-async def _obey(orders: asyncio.StreamReader, generator: Generator) -> None:
-    while line := await orders.readline():
+async def _obey(told: asyncio.StreamReader, generator: Generator) -> None:
+    while line := await told.readline():
         generator.stop(at_once=json.loads(line)["stop"] == "at once")
     os._exit(1)  # the parent is gone
 
@@ -316,16 +311,7 @@ async def _send_reports(generator: Generator, start_s: float) -> None:
     while True:
         since_s = time.monotonic() - start_s
         await asyncio.sleep(_REPORT_S - since_s % _REPORT_S)
-        _say(_report(generator, start_s))
-
-
-def _report(generator: Generator, start_s: float) -> dict[str, Any]:
-    return {
-        "at_s": max(0.0, time.monotonic() - start_s),
-        "figures": generator.figures.as_json(),
-        "live_calls": generator.live_calls,
-        "peak_calls": generator.peak_calls,
-    }
+        _say(report_of(generator, start_s))
 
 
 def _say(content: dict[str, Any]) -> None:

@@ -8,12 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from audiosocket_cli.calls_analysis.columns import DATE, empty_row
+from audiosocket_cli.calls_analysis.columns import empty_row
 from audiosocket_cli.calls_analysis.here import Done
 from audiosocket_cli.calls_analysis.ledger import Ledger
-from audiosocket_cli.calls_analysis.listed_call import ListedCall, day_of, utf8
+from audiosocket_cli.calls_analysis.listed_call import ListedCall, utf8
 from audiosocket_cli.calls_analysis.listing import Listed, files_of, source_of
 from audiosocket_cli.calls_analysis.parquet_parts import clear_unfinished, part_path, rewrite_part
+from audiosocket_cli.calls_index.places import outermost
 from audiosocket_cli.errors import MissingLibraryError
 
 SCHEMA: Final = "audiosocket.analysis/1"
@@ -60,20 +61,12 @@ class Analysis:
 
     def as_json(self) -> dict[str, Any]:
         """Return it as JSON values."""
-        names = (
-            "calls",
-            "measured",
-            "unchanged",
-            "no_calls",
-            "problems",
-            "later",
-            "killed",
-            "gone",
-            "vanished",
-            "parts",
-        )
-        return {"schema": SCHEMA, **{name: getattr(self, name) for name in names},
-                "going_on": self.listed.going_on, "seconds": round(self.seconds, 1), "told": self.told}  # fmt: skip
+        return {
+            "schema": SCHEMA, "calls": self.calls, "measured": self.measured, "unchanged": self.unchanged,
+            "no_calls": self.no_calls, "problems": self.problems, "later": self.later, "killed": self.killed,
+            "gone": self.gone, "vanished": self.vanished, "parts": self.parts, "going_on": self.listed.going_on,
+            "seconds": round(self.seconds, 1), "told": self.told,
+        }  # fmt: skip
 
 
 def analyze(
@@ -83,7 +76,7 @@ def analyze(
     """Measure all calls that were not measured as they are now. Raises `FileError` for a source that cannot be read,
     `UsageError`, `NetworkError` and `OutputError`; what was measured until then is kept."""
     began_s, done = time.monotonic(), Analysis()
-    places = _outermost([source_of(source) for source in sources])
+    places = outermost([source_of(source) for source in sources])
     with Ledger(out) as ledger:
         clear_unfinished(out)
         ledger.forget_days([date for date in ledger.days() if not part_path(out, date).exists()])
@@ -91,20 +84,12 @@ def analyze(
         if anew:
             ledger.forget_all()
         for place in places:
-            ledger.take_files(place, files_of(place, done.listed))
+            ledger.take_files(str(place), files_of(place, done.listed))
         _measure(ledger, out, measure_all, done, progress)
         _write_parts(ledger, out, done)
         done.gone = ledger.gone()
     done.seconds = time.monotonic() - began_s
     return done
-
-
-def _outermost(sources: Sequence[str]) -> list[str]:
-    """Return each source once, without those that are inside another one of them."""
-    return [
-        source for source in dict.fromkeys(sources)
-        if not any(source.startswith(f"{other.rstrip('/')}/") for other in sources if other != source)
-    ]  # fmt: skip
 
 
 def _measure(ledger: Ledger, out: Path, measure_all: MeasureAll, done: Analysis, progress: Progress) -> None:
@@ -147,10 +132,9 @@ def _take(ledger: Ledger, each: Done, done: Analysis) -> None:
 
 
 def _row_of_killed(call: ListedCall, how: str) -> dict[str, Any]:
-    row = empty_row()
-    row |= {"folder": utf8(call.folder), "call": utf8(call.call), "files": [utf8(each.name) for each in call.sounds]}
-    row |= {"finding_ids": [], "findings": [], "not_measured": ["all"], "problem": f"measuring it failed: {how}"}
-    row[DATE] = day_of(call)
+    row = empty_row(call)
+    row |= {"files": [utf8(each.name) for each in call.sounds], "not_measured": ["all"]}
+    row["problem"] = f"measuring it failed: {how}"
     return row
 
 

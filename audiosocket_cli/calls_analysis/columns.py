@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from audiosocket_cli.analysis.recording_layout import MIXED
+from audiosocket_cli.calls_analysis.listed_call import ListedCall, day_of, utf8
 from audiosocket_cli.model import Side
 
 Row = dict[str, Any]
@@ -64,6 +65,8 @@ COLUMNS: Final = {
 """The names of the columns with their types in Parquet, in order."""
 
 
-def empty_row() -> Row:
-    """Return a row in which nothing is known."""
-    return {DATE: None, **dict.fromkeys(COLUMNS)}
+def empty_row(call: ListedCall) -> Row:
+    """Return the row of a call of which no file was read."""
+    row: Row = {DATE: day_of(call), **dict.fromkeys(COLUMNS)}
+    row |= {"folder": utf8(call.folder), "call": utf8(call.call)}
+    return row | {"finding_ids": [], "findings": [], "not_measured": []}

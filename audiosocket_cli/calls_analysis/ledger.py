@@ -28,8 +28,9 @@ from audiosocket_cli.calls_analysis.ledger_tables import (
     WAITING_DAYS,
     WAITING_IN,
 )
-from audiosocket_cli.calls_analysis.listed_call import ListedCall, ListedFile, mirrored, utf8
-from audiosocket_cli.calls_index.sqlite_file import connect, make_private
+from audiosocket_cli.calls_analysis.listed_call import ListedCall, ListedFile, utf8
+from audiosocket_cli.calls_index.mirrors import add_mirrored
+from audiosocket_cli.calls_index.sqlite_file import connect, is_full, make_private
 from audiosocket_cli.disk import make_folder
 from audiosocket_cli.errors import OutputError, UsageError
 from audiosocket_cli.text import printable
@@ -62,7 +63,7 @@ class Ledger:
             self._path = out / NAME
             make_private(self._path)
             self._database = connect(self._path, busy_s=_BUSY_S)
-            self._database.create_function("mirrored", 1, _mirrored)
+            add_mirrored(self._database)
             self._begin_schema()
         except BaseException as error:
             os.close(self._lock)
@@ -225,13 +226,8 @@ class Ledger:
             raise _unusable(self._path, error) from None
 
 
-def _mirrored(call: bytes) -> bytes | None:
-    name = mirrored(os.fsdecode(call))
-    return None if name is None else os.fsencode(name)
-
-
 def _unusable(path: Path, error: Exception) -> OutputError:
     reason = (error.strerror or str(error)).lower() if isinstance(error, OSError) else str(error)
-    if getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_FULL:  # what was measured is worth keeping
+    if is_full(error):  # what was measured is worth keeping
         return OutputError(f"cannot write {path}: {printable(reason)}; make room, and the same command goes on")
     return OutputError(f"cannot use {path}: {printable(reason)}; remove its folder to begin anew, or name another one")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from audiosocket_cli.calls_index.mirrors import is_of_mirror
+
 SCHEMA: Final = (
     # `date` is the part that the row is in; NULL: the files hold no call.
     "CREATE TABLE IF NOT EXISTS calls (folder BLOB, call BLOB, version TEXT, date TEXT, PRIMARY KEY (folder, call))",
@@ -23,14 +25,7 @@ TEMPORARY: Final = (
     "CREATE TEMP TABLE sources (source BLOB)",
 )
 
-MIRRORS: Final = """
-DELETE FROM files WHERE mirrored(call) IS NOT NULL AND (
-EXISTS (SELECT 1 FROM files AS own WHERE own.folder = files.folder AND own.call = mirrored(files.call)) OR
-EXISTS (SELECT 1 FROM files AS own WHERE own.folder = files.folder AND own.call
-BETWEEN CAST(mirrored(files.call) || '-0' AS BLOB) AND CAST(mirrored(files.call) || '-:' AS BLOB)))
-"""
-"""What a mirror answered is beside the recording of its call, and is not a call. `mirrored`, a function of ours,
-returns the name of that call but for its number: that begins with -0 to -9."""
+MIRRORS: Final = f"DELETE FROM files WHERE {is_of_mirror('files', 'call')}"
 
 TO_MEASURE: Final = """
 SELECT listed.folder AS folder, listed.call AS call FROM listed

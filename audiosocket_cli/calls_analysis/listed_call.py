@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
@@ -13,11 +12,8 @@ from audiosocket_cli.audio.recognition import RECORDING_SUFFIXES
 
 JSON: Final = ".json"
 
-
 _FIRST_S: Final = datetime.min.replace(tzinfo=UTC).timestamp()
 _LAST_S: Final = datetime.max.replace(microsecond=0, tzinfo=UTC).timestamp()
-_MIRROR: Final = re.compile(r"(.+)\.mirror(?:-\d+)?", re.DOTALL)
-_NUMBER: Final = re.compile(r"-\d+$")
 
 
 class ListedFile(NamedTuple):
@@ -77,18 +73,6 @@ def call_of(name: str) -> str | None:
     if suffix == JSON:
         return stem
     return os.path.splitext(first_of(name))[0] if suffix.lower() in RECORDING_SUFFIXES else None
-
-
-def mirrored(call: str) -> str | None:
-    """Return the name of the call that a mirror heard, but for its number, by the name of the mirror's files; None for
-    other names. Both have a number (-2) where there were such files already, and need not have the same."""
-    found = _MIRROR.fullmatch(call)
-    return found and found[1]
-
-
-def without_number(call: str) -> str:
-    """Return the name of a call without its number, if it has one."""
-    return _NUMBER.sub("", call)
 
 
 def utf8(text: str) -> str:

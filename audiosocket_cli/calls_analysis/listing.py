@@ -10,14 +10,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-from audiosocket_cli.calls_analysis.listed_call import JSON, ListedFile, call_of, mirrored, without_number
+from audiosocket_cli.calls_analysis.listed_call import JSON, ListedFile, call_of
 from audiosocket_cli.calls_index.bucket_place import gaps_line
 from audiosocket_cli.calls_index.folder_scan import MAX_DEPTH, MAX_FOLDERS, Skipped
+from audiosocket_cli.calls_index.mirrors import mirrored, names_for_mirrors
 from audiosocket_cli.disk import PART
 from audiosocket_cli.errors import FileError
 from audiosocket_cli.stores.listing import Gap, list_past_odd_names
 from audiosocket_cli.stores.store import Store, open_store
-from audiosocket_cli.stores.store_url import is_store_url
+from audiosocket_cli.stores.store_url import StoreUrl, is_store_url
 from audiosocket_cli.text import printable
 
 _UNFINISHED: Final = f"{JSON}{PART}"
@@ -34,29 +35,29 @@ class Listed:
     """Listings of buckets that are not whole, each with the reason."""
 
 
-def source_of(text: str) -> str:
-    """Return a folder as an absolute path without links, and the URL of a store as it is always written. Raises
-    `UsageError` for such a URL, and `FileError` for what is not a folder."""
+def source_of(text: str) -> Path | StoreUrl:
+    """Return a folder as an absolute path without links, or the URL of a store. Raises `UsageError` for such a URL, and
+    `FileError` for what is not a folder."""
     if is_store_url(text):
-        return str(open_store(text).url)
+        return open_store(text).url
     if not os.path.isdir(text):
         what = "it is not a folder" if os.path.lexists(text) else "there is no such folder"
         raise FileError(f"cannot analyze {printable(text)}: {what}; name the one of --record, or a bucket")
-    return os.path.realpath(text)
+    return Path(os.path.realpath(text))
 
 
-def files_of(source: str, listed: Listed) -> Iterator[tuple[str, str, ListedFile]]:
+def files_of(source: Path | StoreUrl, listed: Listed) -> Iterator[tuple[str, str, ListedFile]]:
     """Yield the folder, the call and what is seen of each file of calls in a source, and in the folders below it.
 
     Links are not followed. Raises `FileError` for a folder that cannot be read, and `StoreError`.
     """
-    if is_store_url(source):
-        yield from _in_store(open_store(source), source, listed)
+    if isinstance(source, StoreUrl):
+        yield from _in_store(open_store(source), str(source), listed)
         return
     try:
-        yield from _in_folders(source, listed)
+        yield from _in_folders(str(source), listed)
     except OSError as error:
-        raise FileError(f"cannot analyze {printable(source)}: {(error.strerror or str(error)).lower()}") from None
+        raise FileError(f"cannot analyze {printable(str(source))}: {(error.strerror or str(error)).lower()}") from None
 
 
 def _in_store(store: Store, source: str, listed: Listed) -> Iterator[tuple[str, str, ListedFile]]:
@@ -110,7 +111,7 @@ def _look(folder: str, listed: Listed) -> tuple[list[str], list[tuple[str, Liste
                     going_on.add(entry.name.removesuffix(_UNFINISHED))
             elif (call := call_of(entry.name)) is not None and entry.is_file(follow_symlinks=False):
                 _add(files, call, entry)
-    names = {name for call in going_on for name in (call, without_number(call))}
+    names = names_for_mirrors(going_on)
     listed.going_on += sum(mirrored(call) not in names for call in going_on)
     return subfolders, [(call, file) for call, file in files if call not in going_on and mirrored(call) not in names]
 

@@ -13,9 +13,9 @@ from typing import Any, Final
 from audiosocket_cli.analysis.recording_layout import MIXED, layout_of, sides_of
 from audiosocket_cli.analysis.turns import Turns, turns_of
 from audiosocket_cli.calls_analysis.columns import DATE, SIDES, Row, empty_row
-from audiosocket_cli.calls_analysis.listed_call import ListedCall, day_of, parts_in_order, utf8
+from audiosocket_cli.calls_analysis.listed_call import ListedCall, parts_in_order, utf8
 from audiosocket_cli.calls_analysis.sound import MeasuredSound, measure_sound
-from audiosocket_cli.calls_index.call_json import CallJson, read_call
+from audiosocket_cli.calls_index.call_json import OTHER_JSON, CallJson, read_call
 from audiosocket_cli.calls_index.row import row_of
 from audiosocket_cli.disk import PREFIX
 from audiosocket_cli.doctor.files.recording import judge_figures
@@ -24,11 +24,10 @@ from audiosocket_cli.finding import Status, tagged
 from audiosocket_cli.model import Side
 from audiosocket_cli.stores.store import Store, open_store
 from audiosocket_cli.stores.store_url import StoreUrl, is_store_url
-from audiosocket_cli.text import printable
+from audiosocket_cli.text import printable, shortened
 
 _MAX_TEXT: Final = 500
 _MAX_IN_MEMORY: Final = 64 << 20
-_NO_CALL: Final = "JSON, but not of a call"
 _SAID_IN_JSON: Final = ("uuid", "started_at", "duration_s", "peer", "result", "digits")
 
 
@@ -40,7 +39,7 @@ def measure(call: ListedCall) -> Row | None:
     """
     with _local(call) as folder:
         found = _json_of(call, folder)
-        if found.problem == _NO_CALL and not call.sounds:
+        if found.problem == OTHER_JSON and not call.sounds:
             return None
         row = _row_of_json(call, found)
         names = _recording_of(call, () if found.call is None else row_of(found.call).files)
@@ -90,16 +89,15 @@ def _opened(url: str) -> Store:
 
 
 def _row_of_json(call: ListedCall, found: CallJson) -> Row:
-    row = empty_row()
-    row |= {"folder": utf8(call.folder), "call": utf8(call.call)}
-    row |= {"finding_ids": [], "findings": [], "not_measured": []}
+    row = empty_row(call)
     if found.call is not None:
         said = row_of(found.call)
         row |= {name: getattr(said, name) for name in _SAID_IN_JSON}
         row["bot"] = _bot_of(found.call)
-    elif found.problem is not None and found.problem != _NO_CALL:
+    elif found.problem is not None and found.problem != OTHER_JSON:
         row["problem"] = _text(f"{call.call}.json: {found.problem}")
-    row[DATE] = row["started_at"][:10] if row["started_at"] else day_of(call)
+    if row["started_at"]:
+        row[DATE] = row["started_at"][:10]
     return row
 
 
@@ -218,7 +216,7 @@ def _decibels(level_dbfs: float | None) -> float | None:
 
 
 def _text(text: str) -> str:
-    return printable(utf8(text if len(text) <= _MAX_TEXT else f"{text[: _MAX_TEXT - 1]}…"))
+    return printable(utf8(shortened(text, _MAX_TEXT)))
 
 
 def _without_folder(text: str, folder: Path) -> str:

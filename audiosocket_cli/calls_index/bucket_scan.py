@@ -53,10 +53,8 @@ class BucketScan:
 
     def _compare(self, page: Page) -> Page:
         """Note that these objects are there, and return those that the index does not have so."""
-        database, query = (
-            self._filling.database,
-            "SELECT inode, mtime_ns, size FROM calls WHERE folder = ? AND name = ?",
-        )
+        database = self._filling.database
+        query = "SELECT inode, mtime_ns, size FROM calls WHERE folder = ? AND name = ?"
         database.execute("BEGIN")
         try:
             database.executemany("INSERT OR IGNORE INTO temp.seen VALUES (?, ?)",

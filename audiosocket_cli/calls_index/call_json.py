@@ -21,6 +21,9 @@ class CallJson(NamedTuple):
     problem: str | None = None
 
 
+OTHER_JSON: Final = "JSON, but not of a call"
+"""The problem of a file that is right, and none of ours."""
+
 TOO_LONG: Final = CallJson(None, f"longer than the {MAX_BYTES >> 20} MB that a call's JSON can have")
 
 
@@ -41,7 +44,7 @@ def parse_call(content: bytes) -> CallJson:
         return CallJson(None, "nested too deeply for JSON of a call")
     except ValueError:  # also bytes that are not UTF-8, and numbers of thousands of digits
         return CallJson(None, "empty" if not content.strip() else "not JSON, or cut short")
-    return CallJson(found) if is_call(found) else CallJson(None, "JSON, but not of a call")
+    return CallJson(found) if is_call(found) else CallJson(None, OTHER_JSON)
 
 
 def _content(path: str | bytes, folder: int | None) -> bytes | None:

@@ -6,10 +6,12 @@ import re
 from dataclasses import dataclass
 from typing import Any, Final
 
+from audiosocket_cli.calls_index.mirrors import is_of_mirror
 from audiosocket_cli.errors import UsageError
 
 _UUID: Final = re.compile(r"[0-9A-Fa-f-]{1,36}")
 _DIGITS: Final = re.compile(r"=?[0-9A-Dx*#]*")
+_IS_CALL: Final = f"problem IS NULL AND NOT {is_of_mirror('calls', 'name', '.json')}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +42,8 @@ class Filter:
     """The result of the call; `*` stands for anything."""
 
     def where(self) -> tuple[str, list[Any]]:
-        """Return the condition in SQL, with its values."""
-        parts = [("problem IS NULL", []), *self._parts()]
+        """Return the condition in SQL on `calls`, with its values; the connection needs `add_mirrored`."""
+        parts = [(_IS_CALL, []), *self._parts()]
         return " AND ".join(text for text, _ in parts), [value for _, values in parts for value in values]
 
     def _parts(self) -> list[tuple[str, list[Any]]]:

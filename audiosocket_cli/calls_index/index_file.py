@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from audiosocket_cli.calls_index.columns import FORMAT, SCHEMA
+from audiosocket_cli.calls_index.mirrors import add_mirrored
 from audiosocket_cli.calls_index.sqlite_file import connect, is_busy, is_damage, make_private
 
 NAME: Final = ".audiosocket-index.sqlite"
@@ -114,6 +115,7 @@ def _connect(path: Path | None, *, mode: str = "rw") -> sqlite3.Connection:
     connection = connect(path, busy_s=_BUSY_S, mode=mode)
     connection.execute("PRAGMA journal_mode = TRUNCATE")  # removed, it would change the folder's time with each write
     connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
+    add_mirrored(connection)
     return connection
 
 

@@ -196,12 +196,15 @@ def _files_of(place: _Place, folder: int, row: Row, before: datetime) -> list[_F
 
 
 def _recordings_of(call: Mapping[str, Any], folder: int, stem: str) -> Iterator[_Found]:
-    """Yield the recordings of a call. Raises `_KeptError`."""
-    names, bears_its_name = _recordings(call), _names_of(stem)
+    """Yield the recordings of a call, and the JSON of its mirror. Raises `_KeptError`."""
+    names, own_name = _recordings(call), _names_of(stem)
     for name in names:
-        if not bears_its_name.fullmatch(name):
+        found = own_name.fullmatch(name)
+        if found is None:
             raise _KeptError(f"its JSON names a file that does not have its name: {name!r:.60}")
         yield from _there(folder, name)
+        if found["mirror"]:
+            yield from _there(folder, f"{found['mirror']}.json")
     for suffix in _SOUNDS if not names else ():
         if _status(folder, f"{stem}{suffix}") is not None:  # without its JSON, nobody would find it any more
             raise _KeptError(f"its JSON names no recording, but there is {stem}{suffix}")
@@ -220,9 +223,9 @@ def _capture_of(name: str, folders: Sequence[int], before: datetime) -> list[_Fo
 
 def _names_of(stem: str) -> re.Pattern[str]:
     """Return what matches the names of a call's recordings, and of those of its mirror, by the name of its JSON."""
-    mirrors = re.escape(re.sub(r"-\d+$", "", stem)) + r"\.mirror(-\d+)?"
+    mirrors = re.escape(re.sub(r"-\d+$", "", stem)) + r"\.mirror(?:-\d+)?"
     kinds = r"(?!json$|part$)\w{1,8}"
-    return re.compile(rf"({re.escape(stem)}|{mirrors})(\.unconverted)?(\.part\d+(-\d+)?)?\.{kinds}")
+    return re.compile(rf"(?:{re.escape(stem)}|(?P<mirror>{mirrors}))(\.unconverted)?(\.part\d+(-\d+)?)?\.{kinds}")
 
 
 def _check_age(now: Row, before: datetime) -> None:

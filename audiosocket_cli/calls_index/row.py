@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
 from audiosocket_cli.model import MAX_DIGITS, Side
-from audiosocket_cli.text import printable
+from audiosocket_cli.text import printable, shortened
 
 SCHEMA: Final = "audiosocket.call-row/1"
 
@@ -139,8 +139,7 @@ def _list(value: object) -> list[Any]:
 def _text(value: object) -> str | None:
     if not isinstance(value, str):
         return None
-    text = value[:_MAX_TEXT]
-    return printable(text if text == value else f"{text[:-1]}…")
+    return printable(shortened(value, _MAX_TEXT))
 
 
 def _number(value: object) -> float | None:

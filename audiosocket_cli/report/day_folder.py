@@ -14,8 +14,9 @@ from typing import Any, Final, NamedTuple
 
 from audiosocket_cli.audio.growing_wav import first_of, part_path
 from audiosocket_cli.audio.recognition import RECORDING_SUFFIXES
-from audiosocket_cli.calls_index.call_json import read_call
+from audiosocket_cli.calls_index.call_json import OTHER_JSON, read_call
 from audiosocket_cli.calls_index.folder_scan import MAX_DEPTH, MAX_FOLDERS
+from audiosocket_cli.calls_index.mirrors import mirrored, names_for_mirrors
 from audiosocket_cli.calls_index.row import Row, row_of
 from audiosocket_cli.disk import PART, PREFIX
 from audiosocket_cli.report.day_call import DayCall, cut, day_call, without_suffix
@@ -123,12 +124,16 @@ class _Folder:
 
     def calls(self) -> Iterator[DayCall]:
         """Yield the calls, those with JSON first."""
+        heard = names_for_mirrors(name.removesuffix(PART).removesuffix(".json") for name in self._left)
         for name in [name for name in self._left if name.endswith(".json")]:
             found = read_call(os.fsencode(self._place / name))
             if found.call is not None:
                 del self._left[name]
-                yield self._with_json(name, found.call)
-            elif found.problem != "JSON, but not of a call":
+                if mirrored(name.removesuffix(".json")) in heard:
+                    self._take_all(found.call)
+                else:
+                    yield self._with_json(name, found.call)
+            elif found.problem != OTHER_JSON:
                 del self._left[name]
                 self._beside.note(BROKEN, f"{self._named(name)}: {found.problem}")
         for name in list(self._left):
@@ -146,11 +151,14 @@ class _Folder:
         there = tuple(self._place / each for each in told if self._take(each))
         if len(there) < len(told):
             self._beside.note(GONE, self._named(name))
-        for each in _files_beside(content):
-            self._take(each)
+        self._take_all(content)
         key = printable(without_suffix(self._named(name)))
         return day_call(content, key=key, folder=printable(self._path), name=printable(name), recordings=there,
                         json=self._place / name)  # fmt: skip
+
+    def _take_all(self, content: Mapping[str, Any]) -> None:
+        for each in (*row_of(content).files, *_files_beside(content)):
+            self._take(each)
 
     def _alone(self, name: str) -> DayCall:
         """Return what has no JSON, with the parts that continue it."""

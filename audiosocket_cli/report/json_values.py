@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any, Final
 
-from audiosocket_cli.text import printable
+from audiosocket_cli.text import printable, shortened
 
 MAX_TEXT: Final = 500
 """Characters of a text that a page shows; a longer one ends with an ellipsis."""
@@ -19,8 +19,7 @@ def text_of(value: object, most: int = MAX_TEXT) -> str:
     """Return a text as it can be shown; empty for what is not text."""
     if not isinstance(value, str):
         return ""
-    shown = printable(value[: most + 1].encode(errors="replace").decode())
-    return shown if len(shown) <= most else f"{shown[: most - 1]}…"
+    return shortened(printable(value[: most + 1].encode(errors="replace").decode()), most)
 
 
 def number_of(value: object, least: float = 0.0, most: float = MAX_NUMBER) -> float | None:

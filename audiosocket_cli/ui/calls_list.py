@@ -10,7 +10,7 @@ from typing import Final
 from audiosocket_cli.calls_index.retention import Removal
 from audiosocket_cli.calls_index.row import Row
 from audiosocket_cli.calls_index.totals import Totals
-from audiosocket_cli.text import counted, counted_with_commas
+from audiosocket_cli.text import counted, counted_with_commas, shortened
 from audiosocket_cli.ui.wrapping import wrapped
 
 _WIDTHS: Final = {"started": 16, "call": 8, "peer": 15, "length": 7, "digits": 8, "answer": 7, "gaps": 6, "ended": 6}
@@ -37,8 +37,7 @@ def call_lines(rows: Iterable[Row]) -> Iterator[str]:
 def _line(cells: dict[str, str]) -> str:
     parts = []
     for name, width in _WIDTHS.items():
-        text = cells[name]
-        text = text if len(text) <= width else f"{text[: width - 1]}…"
+        text = shortened(cells[name], width)
         parts.append(text.rjust(width) if name in _RIGHT else text.ljust(width))
     return " ".join(parts).rstrip()
 

@@ -81,10 +81,20 @@ def measure_lengths(bench: Bench, command: Sequence[str], calls: Calls) -> Lengt
 
 
 def place(bench: Bench, pid: int, port: int, calls: Calls) -> Span:
-    """Place calls, and wait for their end and the server's rest."""
-    before, busy_before_s = Usage.of(pid), busy_s(bench.server_core)
+    """Place calls, and count CPU until they have ended and the server is at rest."""
+    return spent(bench, pid, lambda: heard_of(bench, port, calls))
+
+
+def heard_of(bench: Bench, port: int, calls: Calls) -> Heard:
+    """Place calls, and return what their callers heard."""
     with calling(bench, port, calls) as callers:
-        heard = heard_by(callers, calls)
+        return heard_by(callers, calls)
+
+
+def spent(bench: Bench, pid: int, placed: Callable[[], Heard]) -> Span:
+    """Have calls placed, and count CPU until the server is at rest. Raises `BenchError` where it never is."""
+    before, busy_before_s = Usage.of(pid), busy_s(bench.server_core)
+    heard = placed()
     try:
         after = wait_until_idle(pid)
     except TimeoutError as error:

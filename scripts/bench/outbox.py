@@ -17,7 +17,7 @@ from pathlib import Path
 from bench.building import HERE
 from bench.heard import Heard
 from bench.kernel import Usage, busy_s, wait_until_idle
-from bench.lengths import WARM_UP_CALLS, WARM_UP_S
+from bench.lengths import WARM_UP_CALLS, WARM_UP_S, Span, heard_of, spent
 from bench.loads import fits
 from bench.servers import SERVE, Bench, BenchError, Calls, calling, heard_by, running
 from bench.table import Figure, Row, against, doubt_about
@@ -35,12 +35,8 @@ EVENTS_A_CALL = 2
 
 
 @dataclass(frozen=True)
-class Spent:
+class Spent(Span):
     """What calls cost, with all that their end brings."""
-
-    cpu_s: float
-    heard: Heard
-    others_share: float
 
     @property
     def cpu_ms_per_call_s(self) -> float:
@@ -150,21 +146,13 @@ def spend(bench: Bench, command: list[str], calls: Calls, others: Others | None)
     with running(command, {bench.server_core}) as (pid, port):
         place(bench, port, Calls(min(WARM_UP_CALLS, calls.count), WARM_UP_S, 0), others)
         wait_until_idle(pid)
-        before, busy_before_s = Usage.of(pid), busy_s(bench.server_core)
-        heard = place(bench, port, calls, others)
-        try:
-            after = wait_until_idle(pid)
-        except TimeoutError as error:
-            raise BenchError(str(error)) from error
-        cpu_s = after.total_s - before.total_s
-        others_s = busy_s(bench.server_core) - busy_before_s - cpu_s
-    return Spent(cpu_s, heard, others_s / (after.at_s - before.at_s))
+        span = spent(bench, pid, lambda: place(bench, port, calls, others))
+    return Spent(span.cpu_s, span.heard, span.others_share)
 
 
 def place(bench: Bench, port: int, calls: Calls, others: Others | None) -> Heard:
     there = (others.calls(), others.events()) if others else (0, 0)
-    with calling(bench, port, calls) as callers:
-        heard = heard_by(callers, calls)
+    heard = heard_of(bench, port, calls)
     if others is not None:
         others.wait_for(there[0] + calls.count, there[1] + EVENTS_A_CALL * calls.count)
     return heard
@@ -182,7 +170,7 @@ def neighbours_row(bench: Bench, others: Others) -> Row:
         _, upload = commands(bench, others, "--echo")
         beside.append(hear(bench, upload, calls))
         others.forget()
-    before, after = (Figure([each.heard.latency_ms("p99") for each in spent], " ms") for spent in (alone, beside))
+    before, after = (Figure([each.heard.latency_ms("p99") for each in runs], " ms") for runs in (alone, beside))
     return Row(
         "echo with --record, beside calls that end: due to back, p99, ms beyond without --upload --events",
         before, after, after.median - before.median, NEIGHBOURS_P99_MS, doubt=doubt_about(alone, beside),
@@ -213,5 +201,5 @@ def come_and_go(bench: Bench, port: int, is_over: threading.Event) -> None:
     """Place short calls, again and again."""
     while not is_over.is_set():
         calls = Calls(CHURN_CALLS, min(CHURN_S, bench.seconds / 4), 0, starts_a_second=CHURN_CALLS)
-        with contextlib.suppress(BenchError), calling(bench, port, calls) as callers:
-            heard_by(callers, calls)
+        with contextlib.suppress(BenchError):
+            heard_of(bench, port, calls)

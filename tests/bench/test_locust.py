@@ -300,3 +300,25 @@ def test_what_only_a_worker_lacks_is_in_the_masters_table_of_failures(file: Path
     assert rows["connect"].failures >= 1
     assert "ws://127.0.0.1:9/ needs websockets (the extra ws): " in said[0]
     assert "Traceback" not in said[0]
+
+
+MANY_ROWS = """
+from audiosocket_cli.bench.locust import AudioSocketUser  # it patches what the others import
+from locust.env import Environment
+from audiosocket_cli.bench.figures import Figures
+from audiosocket_cli.bench.locust_load import load_of
+
+load = load_of(Environment())
+for part in range(3):
+    rows = [{"start_s": part, "call": f"{part}-{number}"} for number in range(8_000)]
+    report = {"figures": Figures().as_json(), "live_calls": 0, "peak_calls": 1, "at_s": 1.0, "rows": rows}
+    load._take(f"worker-{part}", report)
+for again in range(2):
+    total = load.add_up()
+    print(len(total.rows), total.figures.counts["rows_left_out"])
+"""
+
+
+def test_calls_for_whose_rows_a_result_has_no_room_are_counted() -> None:
+    done = subprocess.run([sys.executable, "-c", MANY_ROWS], capture_output=True, text=True, timeout=120, check=False)
+    assert (done.stdout, done.returncode) == ("20000 4000\n20000 4000\n", 0), done.stderr

@@ -22,7 +22,7 @@ def listed(ledger: Ledger, files: list[tuple[str, str, ListedFile]]) -> list[str
 
 def note_all(ledger: Ledger, day: str = "2026-11-30") -> None:
     for call in list(ledger.to_measure()):
-        ledger.note(call, empty_row() | {DATE: day, "call": call.call})
+        ledger.note(call, empty_row(call) | {DATE: day})
 
 
 def test_what_was_noted_is_not_measured_again_until_its_files_change(tmp_path: Path) -> None:
@@ -91,7 +91,8 @@ def test_a_ledger_with_a_damaged_page_is_one_line(tmp_path: Path) -> None:
 def test_a_ledger_without_room_is_not_to_be_removed(tmp_path: Path) -> None:
     def fill(ledger: Ledger) -> None:
         ledger._database.execute("PRAGMA max_page_count = 1")
-        ledger.note(ListedCall(*FILES[0][:2], (FILES[0][2],)), empty_row() | {"problem": "x" * 100_000})
+        call = ListedCall(*FILES[0][:2], (FILES[0][2],))
+        ledger.note(call, empty_row(call) | {"problem": "x" * 100_000})
 
     with pytest.raises(OutputError, match=r"full; make room, and the same command goes on"), Ledger(tmp_path) as made:
         fill(made)

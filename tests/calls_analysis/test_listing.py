@@ -15,7 +15,7 @@ from support.rclone_s3 import FRESH, rclone_s3
 from support.store_process import BUCKET
 
 
-def names_in(source: str, listed: Listed) -> dict[str, set[str]]:
+def names_in(source: Path, listed: Listed) -> dict[str, set[str]]:
     found: dict[str, set[str]] = {}
     for folder, call, file in files_of(source, listed):
         found.setdefault(f"{folder}/{call}", set()).add(file.name)
@@ -35,7 +35,7 @@ def test_calls_in_folders_are_found_and_those_that_go_on_are_not(tmp_path: Path)
     listed = Listed()
     with (day / "going.json.part").open("wb") as going:
         fcntl.flock(going, fcntl.LOCK_EX)
-        found = names_in(str(tmp_path), listed)
+        found = names_in(tmp_path, listed)
     assert found == {
         f"{day}/a": {"a.wav", "a.json", "a.part2.wav"}, f"{day}/b": {"b.flac"}, f"{day}/crashed": {"crashed.wav"},
         f"{tmp_path}/top": {"top.json"},
@@ -50,7 +50,7 @@ def test_a_mirror_that_is_over_waits_for_its_call(tmp_path: Path) -> None:
     with contextlib.ExitStack() as files:
         for name in ("a-2", "b", "b.mirror"):
             fcntl.flock(files.enter_context((tmp_path / f"{name}.json.part").open("wb")), fcntl.LOCK_EX)
-        found = names_in(str(tmp_path), listed)
+        found = names_in(tmp_path, listed)
     assert found.keys() == {f"{tmp_path}/c", f"{tmp_path}/c.mirror"}
     assert listed.going_on == 2
 
@@ -85,4 +85,4 @@ def test_a_folder_has_one_name_however_it_is_spelled(tmp_path: Path, monkeypatch
     (tmp_path / "calls").mkdir()
     (tmp_path / "link").symlink_to("calls")
     monkeypatch.chdir(tmp_path)
-    assert {source_of(name) for name in ("calls", "./calls/", "link", f"{tmp_path}/calls")} == {f"{tmp_path}/calls"}
+    assert {source_of(name) for name in ("calls", "./calls/", "link", f"{tmp_path}/calls")} == {tmp_path / "calls"}

@@ -21,6 +21,7 @@ from audiosocket_cli.calls_analysis.ledger import Ledger
 from audiosocket_cli.calls_analysis.listed_call import ListedCall
 from audiosocket_cli.calls_analysis.listing import Listed, files_of
 from audiosocket_cli.calls_analysis.measure import measure
+from audiosocket_cli.stores.store_url import StoreUrl
 from support.analyzed import calls_in, make_calls
 from support.rclone_s3 import FRESH, rclone_s3
 from support.spoken_calls import CALLS, lines_of, package_voices
@@ -214,7 +215,7 @@ def test_a_folder_of_a_bucket_may_have_a_name_that_no_url_has(tmp_path: Path, mo
         folder.mkdir(parents=True)
         write_call(folder, spoken(0), dtmf=[])
         with Ledger(tmp_path / "ledger") as ledger:
-            ledger.take_files(f"s3://{BUCKET}", files_of(f"s3://{BUCKET}", Listed()))
+            ledger.take_files(f"s3://{BUCKET}", files_of(StoreUrl("s3", BUCKET, ""), Listed()))
             (call,) = ledger.to_measure()
         found = attempt(call)
     assert (found.later, found.row and found.row["problem"]) == (None, None)

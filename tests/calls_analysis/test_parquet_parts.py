@@ -12,6 +12,7 @@ import pytest
 
 from audiosocket_cli.calls_analysis import parquet_parts
 from audiosocket_cli.calls_analysis.columns import COLUMNS, empty_row
+from audiosocket_cli.calls_analysis.listed_call import ListedCall, ListedFile
 from audiosocket_cli.calls_analysis.parquet_parts import clear_unfinished, part_path, rewrite_part
 from audiosocket_cli.errors import OutputError
 from support.analyzed import rows_in
@@ -20,7 +21,7 @@ DAY = "2026-11-30"
 
 
 def row_of(call: str, **values: Any) -> str:
-    row = empty_row() | {"folder": "/calls", "call": call, **values}
+    row = empty_row(ListedCall("/calls", call, (ListedFile(f"{call}.wav", 1, "1", 1.0),))) | values
     return json.dumps({name: row[name] for name in COLUMNS})
 
 

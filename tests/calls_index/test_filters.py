@@ -9,6 +9,7 @@ import pytest
 
 from audiosocket_cli.calls_index.columns import INSERT, NO_ROW, SCHEMA, values_of
 from audiosocket_cli.calls_index.filters import Filter, check_digits, check_uuid
+from audiosocket_cli.calls_index.mirrors import add_mirrored
 from audiosocket_cli.calls_index.row import row_of
 from audiosocket_cli.errors import UsageError
 
@@ -26,6 +27,7 @@ CALLS: dict[str, dict[str, Any]] = {
 @pytest.fixture
 def database() -> sqlite3.Connection:
     made = sqlite3.connect(":memory:")
+    add_mirrored(made)
     for statement in SCHEMA:
         made.execute(statement)
     for name, call in CALLS.items():

@@ -236,7 +236,8 @@ def test_a_mirror_and_a_numbered_call_go_with_their_own_files(tmp_path: Path, by
     path = call_in(root, recording={"files": [f"{uuid}-7.flac"]}, capture={"file": f"{uuid}-3.pcapng"},
                    mirror={"files": [f"{uuid}.mirror-4.flac"], "capture": f"{uuid}.mirror.pcapng"})  # fmt: skip
     path = path.rename(root / f"{uuid}-7.json")
-    own = {f"{uuid}-7.flac", f"{uuid}-3.pcapng", f"{uuid}.mirror-4.flac", f"{uuid}.mirror.pcapng"}
+    own = {f"{uuid}-7.flac", f"{uuid}-3.pcapng", f"{uuid}.mirror-4.flac", f"{uuid}.mirror-4.json",
+           f"{uuid}.mirror.pcapng"}  # fmt: skip
     for name in own:
         (root / name).touch()
         os.utime(root / name, (OLD.timestamp(), OLD.timestamp()))

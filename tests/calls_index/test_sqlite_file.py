@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from audiosocket_cli.calls_index.sqlite_file import connect, is_busy, is_damage, make_private
+from audiosocket_cli.calls_index.sqlite_file import connect, is_busy, is_damage, is_full, make_private
 
 
 def test_a_file_is_made_for_its_owner_alone_and_kept_if_it_is_there(tmp_path: Path) -> None:
@@ -45,3 +45,11 @@ def test_damage_and_a_busy_file_are_told_apart(tmp_path: Path) -> None:
     assert is_damage(damaged.value)
     assert not is_busy(damaged.value)
     assert not is_damage(OSError("no"))
+
+
+def test_a_full_file_is_neither_damaged_nor_busy() -> None:
+    with contextlib.closing(connect(None, busy_s=0)) as database:
+        database.execute("PRAGMA max_page_count = 1")
+        with pytest.raises(sqlite3.OperationalError) as full:
+            database.execute("CREATE TABLE calls (name TEXT)")
+    assert (is_full(full.value), is_damage(full.value), is_busy(full.value)) == (True, False, False)

@@ -93,6 +93,7 @@ TESTED_AS_PART_OF = {
     "bench/locust_callers.py": "bench/test_locust.py",
     "bench/locust_load.py": "bench/test_locust.py",
     "bench/locust_verdict.py": "bench/test_locust.py",
+    "bench/placing.py": "bench/test_generator.py",
     "bench/processes.py": "commands/test_bench.py",
     **{f"check/cases/{path.name}": "check/test_faults.py" for path in PACKAGE.glob("check/cases/[a-z]*.py")},
     "doctor/log/log_causes.py": "doctor/log/test_log.py",

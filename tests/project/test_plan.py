@@ -81,8 +81,11 @@ def test_figures_of_the_costs_are_those_of_its_page() -> None:
     [
         (["--set", "record=2"], "scripts/plan: there is no figure 'record': scripts/plan --figures lists them\n"),
         (["--set", "call_s=long"], "scripts/plan: 'call_s=long' has no number: write call_s=VALUE\n"),
-        (["--set", "call_s=0"], "scripts/plan: 'call_s=0': a figure is more than 0\n"),
-        (["--set", "call_s=inf"], "scripts/plan: 'call_s=inf': a figure is more than 0\n"),
+        (["--set", "call_s=0"], "scripts/plan: 'call_s=0': call_s is from 1e-12 to 1e+09\n"),
+        (["--set", "call_s=1e308"], "scripts/plan: 'call_s=1e308': call_s is from 1e-12 to 1e+09\n"),
+        (["--set", "call_s=nan"], "scripts/plan: 'call_s=nan': call_s is from 1e-12 to 1e+09\n"),
+        (["--set", "busy_hours=30"], "scripts/plan: 'busy_hours=30': busy_hours is from 1e-12 to 24\n"),
+        (["--set", "core_share=2"], "scripts/plan: 'core_share=2': core_share is from 1e-12 to 1\n"),
         (["--calls", "many"], "invalid numbers value: 'many'"),
         (["--job", "sing"], "invalid choice: 'sing'"),
     ],
@@ -92,6 +95,17 @@ def test_wrong_input_is_told(words: list[str], reason: str) -> None:
     assert done.returncode == 2
     assert reason in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("value", ["1e-12", "max"])
+def test_all_that_figures_can_be_gives_numbers(value: str) -> None:
+    most = {"busy_hours": "24", "core_share": "1"}
+    names = [line.split("`")[1] for line in plan("--figures").stdout.splitlines()[2:]]
+    words = [f"{name}={most.get(name, '1e9') if value == 'max' else value}" for name in names]
+    done = plan("--calls", "1,1000000000", *(word for each in words for word in ("--set", each)))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "inf" not in done.stdout
+    assert "nan" not in done.stdout
 
 
 def test_the_script_can_be_run_as_it_is() -> None:

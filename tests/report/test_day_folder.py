@@ -66,6 +66,20 @@ def test_what_a_call_names_belongs_to_it(tmp_path: Path) -> None:
     assert beside.counts == {}
 
 
+def test_what_a_mirror_answered_is_no_call_of_its_own(tmp_path: Path) -> None:
+    put_call(tmp_path / "a-2.json", "a-2.wav", mirror={"files": ["a.mirror.wav"]})
+    put_call(tmp_path / "a.mirror.json", "a.mirror.wav", capture={"file": "a.mirror.pcapng"})
+    put_call(tmp_path / "b.mirror.json", "b.mirror.wav")  # its call is gone
+    (tmp_path / "c.json.part").touch()  # its call goes on
+    put_call(tmp_path / "c.mirror.json", "c.mirror.wav")
+    for name in ("a-2.wav", "a.mirror.wav", "b.mirror.wav", "c.mirror.wav"):
+        put_sound(tmp_path / name)
+    (tmp_path / "a.mirror.pcapng").touch()
+    calls, beside = found_in(tmp_path)
+    assert [call.key for call in calls] == ["a-2", "b.mirror"]
+    assert beside.counts == {UNFINISHED: 1}
+
+
 def test_folders_by_day_are_looked_into(tmp_path: Path) -> None:
     put_call(tmp_path / "2026-11-29" / "a.json")
     put_call(tmp_path / "2026-11-30" / "a.json")

@@ -53,7 +53,7 @@ def make_calls(folder: Path, count: int, length_s: float = 3.0, days: int = 3) -
 def calls_in(folder: Path, scratch: Path) -> list[ListedCall]:
     """Return the calls of a folder as they are measured."""
     with Ledger(scratch) as ledger:
-        ledger.take_files(str(folder), files_of(str(folder), Listed()))
+        ledger.take_files(str(folder), files_of(folder, Listed()))
         return list(ledger.to_measure())
 
 

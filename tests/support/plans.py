@@ -18,7 +18,7 @@ import soundfile
 
 from audiosocket_cli.audio.pcm import Samples, level_dbfs, tone
 from support.peers import free_port
-from support.running import need, run
+from support.running import missing, need, run
 from support.testbed import testbed
 
 MODULES = (
@@ -306,3 +306,17 @@ def query_of(script: str) -> str:
     without, count = re.subn(r"^post channels/externalMedia .*?^JSON\n", "", script, flags=re.DOTALL | re.MULTILINE)
     assert count == 1
     return without.replace('# post "channels/', 'post "channels/')
+
+
+@contextlib.contextmanager
+def running_bed(folder: Path) -> Iterator[Bed]:
+    """An Asterisk of our own, with its files in `folder`; the test is skipped where there can be none."""
+    if testbed("status").returncode == 0:
+        missing("an Asterisk runs already, without the modules that all forms need: stop it")
+    made = Bed(folder)
+    if made.started.returncode:
+        missing(f"no Asterisk to test with ({made.started.stderr.strip()})")
+    try:
+        yield made
+    finally:
+        made.stop()

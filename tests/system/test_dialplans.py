@@ -18,9 +18,20 @@ from websockets.sync.client import ClientConnection, connect
 
 from audiosocket_cli.audio.pcm import tone
 from support.peers import free_port
-from support.plans import PLAN_OF, Bed, Caller, Phone, Tone, curl_script, generated, query_of, tone_in
-from support.running import Serve, missing
-from support.testbed import NORMAL_HANGUP, testbed
+from support.plans import (
+    PLAN_OF,
+    Bed,
+    Caller,
+    Phone,
+    Tone,
+    curl_script,
+    generated,
+    query_of,
+    running_bed,
+    tone_in,
+)
+from support.running import Serve
+from support.testbed import NORMAL_HANGUP
 
 pytestmark = pytest.mark.asterisk
 
@@ -57,14 +68,9 @@ NO_MUSIC = "bridge_holding.c: Failed to start moh, starting silence generator in
 
 @pytest.fixture(scope="module")
 def bed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bed]:
-    if testbed("status").returncode == 0:
-        missing("an Asterisk runs already, without the modules that all forms need: stop it")
-    made = Bed(tmp_path_factory.mktemp("etc"))
-    if made.started.returncode:
-        missing(f"no Asterisk to test with ({made.started.stderr.strip()})")
-    assert made.complaints() == []
-    yield made
-    made.stop()
+    with running_bed(tmp_path_factory.mktemp("etc")) as made:
+        assert made.complaints() == []
+        yield made
 
 
 def assert_tone(heard: Tone, hz: int, dbfs: float, seconds: float) -> None:

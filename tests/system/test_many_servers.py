@@ -16,9 +16,7 @@ import pytest
 
 from support.fleets import PATIENCE_S, SERVERS, FleetProxy, FleetServer, Load, wait_until
 from support.peers import FRAME, opening, read_to_end
-from support.plans import Bed, generated
-from support.running import missing
-from support.testbed import testbed
+from support.plans import Bed, generated, running_bed
 
 CALL_S = 1.5
 EVERY_S = 0.15
@@ -27,13 +25,8 @@ EVERY_S = 0.15
 
 @pytest.fixture(scope="module")
 def bed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bed]:
-    if testbed("status").returncode == 0:
-        missing("an Asterisk runs already, without the modules that all forms need: stop it")
-    made = Bed(tmp_path_factory.mktemp("etc"))
-    if made.started.returncode:
-        missing(f"no Asterisk to test with ({made.started.stderr.strip()})")
-    yield made
-    made.stop()
+    with running_bed(tmp_path_factory.mktemp("etc")) as made:
+        yield made
 
 
 def ready(folder: Path, *options: str) -> list[FleetServer]:
