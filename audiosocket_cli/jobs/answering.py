@@ -41,7 +41,7 @@ def answer_calls(
     outgoing = begin_sending(sending, log, options, as_json=as_json)
     news = service.news
     callbacks = Callbacks(
-        metrics=with_figures_of(outgoing, service.on_metrics),
+        metrics=with_figures_of(outgoing, service).on_metrics,
         news=None if news is None else partial(news.take, 0),
         attach=None if news is None else news.attach,
         attach_watch=None if service.watching is None else service.watching.attach_watch,
@@ -105,8 +105,7 @@ def answer_with_workers(
         begin_pages(options, service, log.complain)
         outgoing = begin_sending(sending, log, options, as_json=as_json)
         with ending(outgoing, log.note) as sent:
-            publish = with_figures_of(outgoing, service.on_metrics)
-            summary = run(Workers(options, workers, command, log, service, publish).run())
+            summary = run(Workers(options, workers, command, log, with_figures_of(outgoing, service)).run())
         log.note(summary_line(summary))
     summary.unwritten += log.lost + sent.is_lost
     say(summary_line(summary))

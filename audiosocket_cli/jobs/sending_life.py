@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from audiosocket_cli.outbox.event_target import SECRET_VARIABLE
 from audiosocket_cli.server.metrics import Snapshot
@@ -17,9 +17,7 @@ from audiosocket_cli.ui.console import say
 if TYPE_CHECKING:
     from audiosocket_cli.jobs.sending import Log, Sending, SendingWanted
     from audiosocket_cli.server.options import ServeOptions
-
-Publish = Callable[..., Any]
-"""Takes a snapshot, and when it was taken."""
+    from audiosocket_cli.server.service import Service
 
 
 class SentSoFar:
@@ -76,10 +74,11 @@ def ended_on_failure(outgoing: Sending | None) -> Iterator[None]:
         raise
 
 
-def with_figures_of(outgoing: Sending | None, publish: Publish | None) -> Publish | None:
-    """Return what publishes snapshots together with the figures of what is sent on."""
-    if outgoing is None or publish is None:
-        return publish
+def with_figures_of(outgoing: Sending | None, service: Service) -> Service:
+    """Return a service whose figures for Prometheus, where somebody wants them, have those of what is sent on, too."""
+    shown = service.figures
+    if outgoing is None or shown is None:
+        return service
 
     def publish_all(snapshot: Snapshot, *at_s: float) -> None:
         figures = outgoing.figures
@@ -92,13 +91,7 @@ def with_figures_of(outgoing: Sending | None, publish: Publish | None) -> Publis
             "events_waiting_bytes": figures.event_bytes,
             "sending_oldest_s": figures.oldest_s,
         }
-        publish(
-            {
-                "counts": snapshot["counts"] | counts,
-                "levels": snapshot["levels"] | levels,
-                "peaks": snapshot["peaks"],
-            },
-            *at_s,
-        )
+        more = {"counts": snapshot["counts"] | counts, "levels": snapshot["levels"] | levels}
+        shown.update({**snapshot, **more}, *at_s)
 
-    return publish_all
+    return service._replace(figures=shown._replace(update=publish_all))
