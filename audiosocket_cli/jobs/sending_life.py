@@ -15,8 +15,9 @@ from audiosocket_cli.server.metrics import Snapshot
 from audiosocket_cli.ui.console import say
 
 if TYPE_CHECKING:
+    from audiosocket_cli.call.events import Report
+    from audiosocket_cli.call.live_call import CallOptions
     from audiosocket_cli.jobs.sending import Log, Sending, SendingWanted
-    from audiosocket_cli.server.options import ServeOptions
     from audiosocket_cli.server.service import Service
 
 
@@ -34,7 +35,7 @@ class SentSoFar:
 
 
 def begin_sending(
-    wanted: SendingWanted | None, log: Log, options: ServeOptions, *, as_json: bool, delivers: bool = True
+    wanted: SendingWanted | None, log: Log, call: CallOptions, *, as_json: bool, delivers: bool = True
 ) -> Sending | None:
     """Begin to send on what is wanted; None where nothing is. Raises `UsageError`, as `Sending` does."""
     if wanted is None:
@@ -42,20 +43,20 @@ def begin_sending(
         return None
     from audiosocket_cli.jobs.sending import Sending
 
-    call = options.call
     return Sending(wanted, log, record=call.record, capture=call.capture, delivers=delivers, as_json=as_json)
+
+
+def report_to(outgoing: Sending | None, log: Log) -> Report:
+    """Return what takes the events of calls: the log, and what is sent on."""
+    return log.report if outgoing is None else outgoing.report
 
 
 @contextlib.contextmanager
 def ending(outgoing: Sending | None, note: Callable[[str], object]) -> Iterator[SentSoFar]:
     """After the block, send what is left and say in the value of the block what came of it; `note` gets that too."""
     sent = SentSoFar()
-    try:
+    with ended_on_failure(outgoing):
         yield sent
-    except BaseException:
-        if outgoing is not None:
-            outgoing.end(at_once=True)
-        raise
     if outgoing is not None:
         result = outgoing.end()
         sent.line, sent.is_lost = result.line, result.is_lost
@@ -65,7 +66,7 @@ def ending(outgoing: Sending | None, note: Callable[[str], object]) -> Iterator[
 
 @contextlib.contextmanager
 def ended_on_failure(outgoing: Sending | None) -> Iterator[None]:
-    """End it at once if the block fails, in which the command has yet to begin."""
+    """If the block fails, end it at once."""
     try:
         yield
     except BaseException:
