@@ -87,8 +87,7 @@ def webhook(receiver: Receiver, parallel: int = 4) -> Webhook:
 
 @pytest.fixture(autouse=True)
 def _no_long_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(back_off, "FIRST_WAIT_S", 0.05)
-    monkeypatch.setattr(back_off, "MAX_WAIT_S", 0.2)
+    monkeypatch.setattr(back_off, "MAX_WAIT_S", 0.1)
     monkeypatch.setattr(event_sender, "_TOLD_FROM_S", 0.0)
 
 
