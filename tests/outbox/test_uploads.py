@@ -287,6 +287,19 @@ def test_files_that_are_gone_are_told(spool: Spool, rclone: RcloneS3, folder: Pa
     )
 
 
+def test_a_call_whose_names_are_too_long_for_any_store_is_given_up(
+    spool: Spool, rclone: RcloneS3, folder: Path, told: list[str]
+) -> None:
+    long, other = recorded(folder, uuid="x" * 1018), recorded(folder)
+    spool.put_call(long)
+    spool.put_call(other)
+    with uploading(spool, target_of("s3://calls/{uuid}/a", rclone.environment), tell=told.append):
+        until(lambda: (figures := spool.figures()).given_up == 1 and figures.uploaded == 1, told)
+    assert rclone.objects().keys() == {f"{other.name}/a.{suffix}" for suffix in ("wav", "json")}
+    name = f"s3://calls/{'x' * 49}…: the name has 1,025 bytes, and no store takes more than 1,024: use a shorter URL"
+    assert told == [f"not uploaded: {long.name}: {name}"]
+
+
 def test_a_folder_that_is_not_mounted_is_waited_for(
     spool: Spool, rclone: RcloneS3, folder: Path, told: list[str]
 ) -> None:
