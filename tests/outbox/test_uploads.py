@@ -300,31 +300,16 @@ def test_a_call_whose_names_are_too_long_for_any_store_is_given_up(
     assert told == [f"not uploaded: {long.name}: {name}"]
 
 
+@pytest.mark.parametrize("has_capture_elsewhere", [False, True])
 def test_a_folder_that_is_not_mounted_is_waited_for(
-    spool: Spool, rclone: RcloneS3, folder: Path, told: list[str]
+    spool: Spool, rclone: RcloneS3, folder: Path, told: list[str], has_capture_elsewhere: bool
 ) -> None:
     files = recorded(folder / "disk")
-    expected = contents(files)
-    spool.put_call(files)
-    spool.sync()
-    (folder / "disk").rename(folder / "elsewhere")
-    with uploading(spool, target_of("s3://calls/{uuid}", rclone.environment), tell=told.append):
-        until(lambda: told)
-        (folder / "elsewhere").rename(folder / "disk")
-        until_sent(spool, 1, told)
-    assert rclone.objects() == expected
-    assert told == [f"cannot upload {files.name}: there is no folder {folder / 'disk'} (trying again)"]
-
-
-def test_a_call_waits_for_a_folder_of_its_files_though_another_is_there(
-    spool: Spool, rclone: RcloneS3, folder: Path, told: list[str]
-) -> None:
-    captures = folder / "captures"
-    captures.mkdir(parents=True)
-    files = recorded(folder / "disk")
-    files = dataclasses.replace(files, capture=captures / f"{files.name}.pcapng")
-    assert files.capture is not None
-    files.capture.write_bytes(b"pcapng")
+    if has_capture_elsewhere:
+        capture = folder / "captures" / f"{files.name}.pcapng"
+        capture.parent.mkdir()
+        capture.write_bytes(b"pcapng")
+        files = dataclasses.replace(files, capture=capture)
     expected = contents(files)
     spool.put_call(files)
     spool.sync()
