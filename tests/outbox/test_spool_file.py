@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
 import sqlite3
 from pathlib import Path
@@ -13,6 +12,7 @@ import pytest
 from audiosocket_cli.errors import UsageError
 from audiosocket_cli.outbox import spool_file
 from audiosocket_cli.outbox.spool_file import NAME, open_spool_file
+from support.nobody import as_nobody
 
 
 def refusal(folder: Path) -> str:
@@ -69,14 +69,15 @@ def test_a_file_a_folder_or_a_link_in_its_place_is_refused(tmp_path: Path) -> No
     assert f"{NAME} in it is not a file" in refusal(tmp_path / "two")
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
-def test_a_folder_that_cannot_be_written_to_is_refused(tmp_path: Path) -> None:
-    open_spool_file(tmp_path).close()
-    tmp_path.chmod(0o500)
-    try:
-        assert "it cannot be written to" in refusal(tmp_path)
-    finally:
-        tmp_path.chmod(0o700)
+def test_a_folder_that_cannot_be_written_to_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    tmp_path.chmod(0o711)
+    folder = Path("spool")
+    open_spool_file(folder).close()
+    folder.chmod(0o500)
+    with as_nobody(folder, folder / NAME):
+        assert "it cannot be written to" in refusal(folder)
+    folder.chmod(0o700)
 
 
 @pytest.mark.parametrize(
