@@ -100,6 +100,20 @@ def check_rereadable(path: Path) -> None:
             raise FileError(f"cannot read {path} again: it is not a file")
 
 
+def small_text(path: Path, max_bytes: int, holds: str) -> str:
+    """Return the text of a file that somebody has written by hand; `holds` says what. Raises `FileError`."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(max_bytes + 1)
+        if len(data) > max_bytes:
+            raise FileError(f"cannot read {path}: it is longer than {max_bytes:,} bytes; name a file of {holds}")
+        return data.decode("utf-8-sig")
+    except OSError as error:
+        raise FileError(f"cannot read {path}: {(error.strerror or str(error)).lower()}") from None
+    except UnicodeDecodeError:
+        raise FileError(f"cannot read {path}: it is not text in UTF-8; name a file of {holds}") from None
+
+
 def sync_folder(folder: Path) -> None:
     """Put the names in a folder on the disk itself; does nothing on a file system that cannot. Raises `OSError`."""
     try:
