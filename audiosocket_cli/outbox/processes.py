@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from audiosocket_cli.disk import sync_folder
+from audiosocket_cli.disk import read_regular, sync_folder
 from audiosocket_cli.outbox.lock_file import LockFile, is_locked
 
 _MAX_BYTES: Final = 65_536
@@ -101,8 +101,8 @@ class SpoolProcesses:
 
     def _read(self, name: str) -> SpoolProcess:
         told: Any = {}
-        with contextlib.suppress(OSError, ValueError, RecursionError), open(self._folder / name, "rb") as file:
-            told = json.loads(file.read(_MAX_BYTES))
+        with contextlib.suppress(OSError, ValueError, RecursionError):
+            told = json.loads(read_regular(self._folder / name, _MAX_BYTES) or b"")
         told = told if isinstance(told, dict) else {}
         texts = (told.get(key) for key in ("upload", "events", "record", "capture"))
         started_at = told.get("started_at")
