@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import audiosocket_cli
@@ -26,6 +27,18 @@ class Attempt(NamedTuple):
     fatal: str | None = None
     """Why nothing of the kind can succeed: a library is missing."""
     version: str = VERSION
+
+
+def attempt_all(attempt_one: Callable[[ListedCall], Attempt], calls: Sequence[ListedCall]) -> list[Attempt]:
+    """Measure calls, one after the other; what goes wrong with one of them is told of that one."""
+    return [_attempt_safely(attempt_one, call) for call in calls]
+
+
+def _attempt_safely(attempt_one: Callable[[ListedCall], Attempt], call: ListedCall) -> Attempt:
+    try:
+        return attempt_one(call)
+    except Exception as error:
+        return Attempt(later=f"internal error: {printable(repr(error)):.200}")
 
 
 def attempt(call: ListedCall) -> Attempt:

@@ -1,8 +1,8 @@
 """Calls measured by a Dask cluster that somebody runs already: `--dask tcp://scheduler:8786`.
 
-Each call is a task of its own, and no more are under way than keep all workers busy. Dask repeats what a worker did not
-finish. A task that was under way on four workers as they died may be what they died of, or have been beside it: it is
-tried once more with nothing else under way, and then named.
+A task is a few calls, as each costs Dask half as much time as a call takes. No more are under way than keep all workers
+busy. Dask repeats what a worker did not finish. A task that was under way on four workers as they died may hold what
+they died of, or have been beside it: its calls are tried once more, each with nothing else under way, and then named.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
-from audiosocket_cli.calls_analysis.attempt import VERSION, Attempt, attempt
+from audiosocket_cli.calls_analysis.attempt import VERSION, Attempt, attempt, attempt_all
 from audiosocket_cli.calls_analysis.here import Done
 from audiosocket_cli.calls_analysis.listed_call import ListedCall
 from audiosocket_cli.errors import AudioSocketError, MissingLibraryError, NetworkError, UsageError
@@ -37,9 +37,11 @@ _WORKERS_S: Final = 120.0
 _LOOK_S: Final = 0.5
 _FETCH_S: Final = 10.0
 """A result that takes longer to come is lost."""
-_AHEAD: Final = 4
-"""Calls under way for each thread of a worker."""
-_MIN_AHEAD: Final = 16
+_TASK_CALLS: Final = 8
+"""Calls of one task: a quarter of a second of work for calls of 20 s."""
+_AHEAD: Final = 3
+"""Tasks under way for each thread of a worker."""
+_MIN_AHEAD: Final = 4
 _THEIR_VERSION: Final = "__import__('audiosocket_cli.calls_analysis.attempt', fromlist=['VERSION']).VERSION"
 """An expression, as a function of ours cannot be asked where it may not be."""
 
@@ -121,8 +123,8 @@ class _Cluster:
     def __init__(self, client: Any, url: str, tell: Tell, measure_one: MeasureOne) -> None:
         self._client, self._url, self._tell, self._measure_one = client, printable(url), tell, measure_one
         self._finished: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        self._calls: dict[str, tuple[Any, ListedCall]] = {}
-        """The futures under way, by their keys."""
+        self._tasks: dict[str, tuple[Any, list[ListedCall]]] = {}
+        """The futures under way, with their calls, by their keys."""
         self._numbers = itertools.count()
         self._suspects: deque[ListedCall] = deque()
         self._seen_at_s = time.monotonic()
@@ -175,20 +177,20 @@ class _Cluster:
         if first is None:
             return
         self._check_sight(first)
-        self._submit(first)
-        for call in itertools.islice(calls, max(_MIN_AHEAD, _AHEAD * self._threads()) - 1):
-            self._submit(call)
-        while self._calls:
-            done = self._next_done()
-            if (call_next := next(calls, None)) is not None:
-                self._submit(call_next)
-            if done.killed is None:
-                yield done
-            else:
-                self._suspects.append(done.call)
+        calls = itertools.chain([first], calls)
+        for _ in range(max(_MIN_AHEAD, _AHEAD * self._threads())):
+            self._submit(list(itertools.islice(calls, _TASK_CALLS)))
+        while self._tasks:
+            finished = self._next_finished()
+            self._submit(list(itertools.islice(calls, _TASK_CALLS)))
+            for done in finished:
+                if done.killed is None:
+                    yield done
+                else:
+                    self._suspects.append(done.call)
         for call in self._suspects:
-            self._submit(call)
-            yield self._next_done()
+            self._submit([call])
+            yield from self._next_finished()
 
     def _check_sight(self, call: ListedCall) -> None:
         """Find that all workers see the files. Raises `NetworkError`."""
@@ -202,13 +204,16 @@ class _Cluster:
                     "the same name, or analyze a bucket"
                 )
 
-    def _submit(self, call: ListedCall) -> None:
+    def _submit(self, calls: list[ListedCall]) -> None:
+        if not calls:
+            return
         key = f"audiosocket-{os.getpid()}-{time.time_ns()}-{next(self._numbers)}"
-        future = self._client.submit(self._measure_one, call, key=key, pure=False)
-        self._calls[key] = future, call
+        future = self._client.submit(attempt_all, self._measure_one, calls, key=key, pure=False)
+        self._tasks[key] = future, calls
         future.add_done_callback(self._finished.put)
 
-    def _next_done(self) -> Done:
+    def _next_finished(self) -> list[Done]:
+        """Wait for a task, and return what came of its calls."""
         while True:
             try:
                 future = self._finished.get(timeout=_LOOK_S)
@@ -216,27 +221,28 @@ class _Cluster:
                 if not self._threads():
                     self._wait_for_workers()
                 continue
-            if future.key in self._calls and (done := self._done(future)) is not None:
-                del self._calls[future.key]
-                return done
+            if future.key in self._tasks and (finished := self._finish(future)) is not None:
+                del self._tasks[future.key]
+                return finished
 
-    def _done(self, future: Any) -> Done | None:
+    def _finish(self, future: Any) -> list[Done] | None:
         """Return what came of a task; None where its result was lost with its worker, so that Dask runs it again."""
-        _, call = self._calls[future.key]
+        _, calls = self._tasks[future.key]
         if future.status == "cancelled":
             raise NetworkError(_went_away(self._url))
         try:
             error = future.exception(timeout=_FETCH_S)
             if error is None:
-                return self._checked(call, future.result(timeout=_FETCH_S))
+                attempts = future.result(timeout=_FETCH_S)
+                return [self._checked(call, found) for call, found in zip(calls, attempts, strict=True)]
         except TimeoutError:
             future.add_done_callback(self._finished.put)
             return None
         if type(error).__name__ == "KilledWorker":
-            return Done(call, Attempt(), _KILLS)
+            return [Done(call, Attempt(), _KILLS) for call in calls]
         if isinstance(error, ImportError | AttributeError):
             raise self._unfit(self._url, f"cannot load what measures ({printable(first_line(error)):.100})")
-        return Done(call, Attempt(later=f"internal error: {printable(repr(error)):.200}"))
+        return [Done(call, Attempt(later=f"internal error: {printable(repr(error)):.200}")) for call in calls]
 
     def _checked(self, call: ListedCall, found: Attempt) -> Done:
         if found.version != VERSION:

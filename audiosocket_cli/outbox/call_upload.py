@@ -32,7 +32,7 @@ class Notes(Protocol):
         """Keep the stem of its objects' names."""
 
     def note_object(self, id: int, name: str, size: int, sha256: str) -> None:
-        """Keep that an object is there."""
+        """Keep that an object is there; `sha256` may be empty: nobody took it."""
 
 
 class ObjectStore(Protocol):
@@ -47,7 +47,9 @@ class ObjectStore(Protocol):
     def read(self, name: str) -> bytes:
         """Return an object's content. Raises `StoreError`."""
 
-    def put_new(self, name: str, content: Path | bytes, content_type: str, *, replace: bool = False) -> Put:
+    def put_new(
+        self, name: str, content: Path | bytes, content_type: str, *, replace: bool = False, look: bool = True
+    ) -> Put:
         """Make an object where there is none. Raises `StoreError`, and `OSError` of the file."""
 
 
@@ -86,6 +88,8 @@ class CallUpload:
         self._endings = _endings(call.files)
         self._taken: set[int] = set()
         """Numbers of stems that others have."""
+        self._free_json = ""
+        """The name of the JSON that was looked up, and that no other call has."""
         self._versions: dict[Path, tuple[int, int, int]] = {}
         """Of files whose content was sent now: what tells each from another that gets its name."""
         self._waits_for_folders = False
@@ -102,7 +106,7 @@ class CallUpload:
         Raises `StoreError`, `OSError` of a file, `GoneError`, `NoFolderError`, `StoppedUploadError`.
         """
         self._waits_for_folders = waits_for_folders
-        if self._is_all_there():
+        if self._is_all_there(must_note_all):
             return
         number = self._number(must_note_all)
         while True:
@@ -115,10 +119,12 @@ class CallUpload:
                 number = self._next(number)
                 self._note_stem(number)
 
-    def _is_all_there(self) -> bool:
+    def _is_all_there(self, must_know_sums: bool) -> bool:
         """Whether all objects were there when this was last tried, be it in a store that was named then."""
         stem, done = self._call.stem, self._call.done
         if stem is None or not all(f"{stem}{ending}" in done for ending in self._endings.values()):
+            return False
+        if must_know_sums and not all(done[f"{stem}{ending}"] for ending in self._endings.values()):
             return False
         self._sums = {path: done[f"{stem}{ending}"] for path, ending in self._endings.items()}
         return True
@@ -158,6 +164,7 @@ class CallUpload:
         name = numbered(self._base, number) + self._endings[self._files.json]
         found = self._find(name)
         if found is None:
+            self._free_json = name
             return False
         try:
             own = self._files.json.read_bytes()
@@ -216,7 +223,7 @@ class CallUpload:
         for path in paths:
             name = stem + self._endings[path]
             noted = self._call.done.get(self._store.url_of(name))
-            if noted is not None:
+            if noted or (noted is not None and not must_note_all):
                 self._sums[path] = noted
                 continue
             if not go_on():
@@ -231,13 +238,17 @@ class CallUpload:
                 continue
             self._versions[path] = version
             if must_note_all or path != paths[-1]:  # the end of the call says it of the last one
-                self._notes.note_object(self._call.id, self._store.url_of(name), put.size, put.sha256)
+                sha256 = (
+                    put.sha256() if must_note_all else ""
+                )  # to be compared before a file is removed, and never else
+                self._notes.note_object(self._call.id, self._store.url_of(name), put.size, sha256)
         if len(self.missing) == len(paths):
             raise GoneError
 
     def _put(self, name: str, path: Path) -> Put:
         try:
-            put = self._store.put_new(name, path, content_type_of(path.name), replace=name in self._replace)
+            replace, look = name in self._replace, name != self._free_json
+            put = self._store.put_new(name, path, content_type_of(path.name), replace=replace, look=look)
         except StoreError as error:
             if error.fault is StoreFault.DAMAGED:
                 self._replace.add(name)

@@ -29,9 +29,17 @@ class Put:
     """An object that is in the store now, and was checked; `was_there` says that an earlier put has made it."""
 
     name: str
-    size: int
-    sha256: str
+    content: SmallContent | LargeContent
     was_there: bool
+
+    @property
+    def size(self) -> int:
+        """Its size in bytes."""
+        return self.content.size
+
+    def sha256(self) -> str:
+        """Return the SHA-256 of what was sent, in hexadecimal digits."""
+        return self.content.sha256()
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,10 +58,12 @@ class ObjectAccess:
     """Sends content, and returns its ETag."""
 
 
-def put_new(access: ObjectAccess, content: SmallContent | LargeContent, content_type: str, *, replace: bool) -> Put:
-    """Make an object, or find that it is there. `replace` makes it whatever is there. Raises `StoreError`, and
-    `OSError` of the file."""
-    if not replace and (content.is_large or not access.refuses_taken):
+def put_new(
+    access: ObjectAccess, content: SmallContent | LargeContent, content_type: str, *, replace: bool, look: bool = True
+) -> Put:
+    """Make an object, or find that it is there. `replace` makes it whatever is there; without `look` the caller has
+    just looked the name up. Raises `StoreError`, and `OSError` of the file."""
+    if look and not replace and (content.is_large or not access.refuses_taken):
         found = _found(access)
         if found is not None:
             return _same(access, content, found)
@@ -69,7 +79,7 @@ def put_new(access: ObjectAccess, content: SmallContent | LargeContent, content_
             ) from None
         return _same(access, content, found)
     _check(access, content, etag)
-    return Put(access.name, content.size, content.sha256(), was_there=False)
+    return Put(access.name, content, was_there=False)
 
 
 def _found(access: ObjectAccess) -> ObjectInfo | None:
@@ -84,7 +94,7 @@ def _found(access: ObjectAccess) -> ObjectInfo | None:
 def _same(access: ObjectAccess, content: SmallContent | LargeContent, found: ObjectInfo) -> Put:
     """Return the object that is there where it has this content; raise `StoreError` where it has another."""
     if found.size == content.size and (content.proved_by(found.etag) or _holds(access, content)):
-        return Put(access.name, content.size, content.sha256(), was_there=True)
+        return Put(access.name, content, was_there=True)
     raise StoreError(f"{access.url}: there is an object of this name already, with other content", StoreFault.EXISTS)
 
 

@@ -141,9 +141,11 @@ class Store:
         except self._errors as error:
             raise store_error(self.url_of(name), error) from None
 
-    def put_new(self, name: str, content: Path | bytes, content_type: str, *, replace: bool = False) -> Put:
+    def put_new(
+        self, name: str, content: Path | bytes, content_type: str, *, replace: bool = False, look: bool = True
+    ) -> Put:
         """Make an object where there is none of its name, or find that it is there with the same content; then it is
-        checked. `replace` makes it whatever is there.
+        checked. `replace` makes it whatever is there; without `look` the caller has just looked the name up.
 
         Raises `StoreError`, whose `is_taken` says that there is one with other content, and `OSError` of the file.
         """
@@ -157,7 +159,7 @@ class Store:
             pieces=lambda: self.pieces(name),
             send=lambda data, options: self._send(name, data, options),
         )
-        return put_new(access, open_content(content), content_type, replace=replace)
+        return put_new(access, open_content(content), content_type, replace=replace, look=look)
 
     def _check_length(self, name: str) -> None:
         """Refuse a name that a store answers in words of its own, if it does. Raises `StoreError`."""

@@ -71,8 +71,30 @@ def test_each_call_is_there_once_under_its_names(
     assert uploads.bytes == sum(map(len, expected.values()))
     of_first = [request.path for request in proxy.requests if request.method == "PUT" and calls[0].name in request.path]
     assert [path.rpartition(".")[2] for path in of_first] == ["wav", "jsonl", "json"]
+    assert proxy.count("HEAD") == 41  # each name once
     assert told == []
     assert all(path.exists() for files in calls for path in files.paths)
+
+
+def test_what_was_kept_is_removed_by_who_removes_once_it_is_known_to_be_what_was_sent(
+    spool: Spool, proxy: FaultyStore, rclone: RcloneS3, folder: Path, told: list[str]
+) -> None:
+    files = recorded(folder, size=1000)
+    assert files.json is not None
+    target = target_of("s3://calls/{uuid}", s3_environment(proxy.endpoint))
+    proxy.fault_of = lambda request: "stall" if request.method == "PUT" and request.path.endswith(".json") else None
+    with uploading(spool, target, tell=told.append):
+        spool.put_call(files)
+        until(lambda: proxy.count("PUT", ".json"))
+    assert files.recordings[0].exists()
+    proxy.fault_of = lambda request: None
+    spool.take_back_calls()
+    with uploading(spool, target, then="remove", tell=told.append):
+        until_sent(spool, 1, told)
+    assert not files.recordings[0].exists()
+    assert not files.json.exists()
+    assert sorted(rclone.objects()) == [f"{files.name}.json", f"{files.name}.wav"]
+    assert proxy.count("PUT", ".wav") == 1
 
 
 def test_files_are_removed_only_when_all_of_a_call_is_there(
