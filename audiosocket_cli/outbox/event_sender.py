@@ -66,7 +66,6 @@ class EventSender:
         self._next_look = 0.0
         self._on_dropped: Callable[[int], object] | None = on_dropped
         self._next_count = 0.0
-        self.delivered = 0
 
     def work(self, stop: threading.Event) -> None:
         """Send what is due and what comes, until `stop`. What is on its way then is not waited for: it stays in the
@@ -90,16 +89,6 @@ class EventSender:
     def problem(self) -> str | None:
         """Why nothing can be sent now; None while all is well."""
         return self._bus_state.problem
-
-    @property
-    def on_its_way(self) -> int:
-        """How many events were given to the bus and have no answer yet."""
-        return self._lanes.busy
-
-    @property
-    def held(self) -> int:
-        """How many events are in memory."""
-        return self._lanes.held
 
     def _refill(self) -> None:
         now = self._clock()
@@ -150,7 +139,6 @@ class EventSender:
         if answer.fate is Fate.DELIVERED:
             self._lanes.finish(event)
             self._finished.append(event.id)
-            self.delivered += 1
         elif answer.fate is Fate.REFUSED:
             self._lanes.finish(event)
             if event.event == DROPPED:

@@ -170,7 +170,7 @@ def test_a_server_that_is_killed_in_the_middle_has_each_event_once(tmp_path: Pat
         with sending(tmp_path / "spool", parse_target(f"{server.url}/calls").open()) as sent:
             for number in range(4):
                 sent.put(50, first=1 + 50 * number)
-                sent.wait_until(lambda number=number: sent.sender.delivered > 200 * number + 20)
+                sent.wait_until(lambda number=number: sent.spool.figures().sent > 200 * number + 20)
                 server.stop(signal.SIGKILL)
                 server.start()
             sent.drain()
@@ -384,7 +384,7 @@ def test_memory_is_bounded_whatever_waits(tmp_path: Path, monkeypatch: pytest.Mo
     with receiving(receiver), sending(tmp_path, webhook(receiver)) as sent:
         sent.put(200)
         receiver.wait_for(lambda: receiver.at_once == 4)
-        assert sent.sender.held <= 150
+        assert sent.sender._lanes.held <= 150
         hold.set()
         sent.drain()
         assert_in_order(receiver.events, 200)
