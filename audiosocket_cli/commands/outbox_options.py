@@ -33,7 +33,7 @@ class FolderParam(click.Path):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         if not str(value):
-            self.fail("it names nothing: name a folder, as . for this one", param, ctx)
+            self.fail("it is empty: name a folder, such as . for this one", param, ctx)
         return super().convert(value, param, ctx)
 
 

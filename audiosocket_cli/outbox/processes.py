@@ -52,7 +52,7 @@ class SpoolProcesses:
         self._about = about
         self._earliest_at = time.time()
         self._file = LockFile(folder / self.own)
-        while not self._file.try_take(self._content()):  # who looks whether it is locked has it for that moment
+        while not self._file.try_take(self._content()):  # looking whether it is locked locks it for a moment
             time.sleep(_LOOKED_AT_S)
         sync_folder(folder)  # it is to be found after a power cut
 
@@ -83,7 +83,7 @@ class SpoolProcesses:
         return [self._read(name) for name in self._names() if not is_locked(self._folder / name)]
 
     def is_dead(self, id: str) -> bool:
-        """Whether a process is no more, however it ended."""
+        """Whether a process has ended, in whatever way."""
         return id != self.own and not is_locked(self._folder / id)
 
     def forget(self, id: str) -> None:

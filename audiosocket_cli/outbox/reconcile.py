@@ -46,7 +46,7 @@ class Found:
     result: dict[str, Any] | None
     """The content of its JSON; None for one that was cut."""
     is_old: bool = False
-    """Whether nobody wants to be told of it any more."""
+    """Whether it ended long ago: no event tells of it."""
 
     @property
     def started(self) -> dict[str, Any]:

@@ -51,7 +51,7 @@ class CallSpool(Notes, Protocol):
         """Hand out calls that are to be sent now."""
 
     def finish_call(self, id: int) -> None:
-        """All of a call is there."""
+        """All objects of a call are there."""
 
     def postpone_call(self, id: int, seconds: float, reason: str) -> None:
         """Hand a call out again later."""

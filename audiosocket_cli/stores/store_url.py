@@ -62,7 +62,7 @@ def parse_store_url(text: str) -> StoreUrl:
     if "@" in bucket:
         raise UsageError(f"{shown} holds keys: leave them out, and set them in the environment, as AWS_ACCESS_KEY_ID")
     if not _BUCKET.fullmatch(bucket):
-        raise UsageError(f"{shown} names no bucket that can be: {_HOW}")
+        raise UsageError(f"{shown} names no valid bucket: {_HOW}")
     path = path.strip("/")
     _check_path(path, shown)
     return StoreUrl(scheme, bucket, path)

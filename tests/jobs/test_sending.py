@@ -335,7 +335,7 @@ USAGE = {
     ),
     "an empty store": (["--record", "c", "--upload", ""], "--upload is empty"),
     "an empty bus": (["--record", "c", "--events", ""], "--events is empty"),
-    "a spool without a name": (["--record", "c", "--upload", "s3://bkt/x", "--spool", ""], "it names nothing"),
+    "a spool without a name": (["--record", "c", "--upload", "s3://bkt/x", "--spool", ""], "it is empty"),
     "a spool that is a file": (["--record", "c", "--upload", "s3://bkt/x", "--spool", "file"], "it is a file"),
 }
 
@@ -351,7 +351,7 @@ def test_wrong_use_is_told_in_a_line(case: tuple[list[str], str], tmp_path: Path
     assert len(str(raised.value).splitlines()) == 1
 
 
-FOLDERS = {"of no name": ([""], "it names nothing"), "of too long a name": (["a" * 300], "file name too long"),
+FOLDERS = {"of no name": ([""], "it is empty"), "of too long a name": (["a" * 300], "file name too long"),
            "with a spool of too long a name": ([".", "--spool", "a" * 300], "file name too long")}  # fmt: skip
 
 

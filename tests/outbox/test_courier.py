@@ -73,7 +73,7 @@ def test_what_cannot_be_delivered_in_time_is_left(tmp_path: Path) -> None:
     left = courier.end(1.2)
     assert left.figures.waiting_events == 1
     assert states == [("sending", "the bus is away")]
-    assert lines == ["sending 1 event, for 1.2 s at most; a second signal ends now, and keeps the rest"]
+    assert lines == ["sending 1 event, for 1.2 s at most; a second signal ends it and keeps the rest"]
     spool.close()
 
 
