@@ -6,7 +6,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -117,12 +118,18 @@ sys.stdin.read()
 """
 
 
-def test_another_takes_over_from_one_that_died_and_finds_what_it_left(tmp_path: Path) -> None:
-    with subprocess.Popen(
-        [sys.executable, "-c", HOLD, tmp_path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as holder:
+@contextmanager
+def holding(folder: Path) -> Iterator[subprocess.Popen[str]]:
+    """Another process that delivers."""
+    command = [sys.executable, "-c", HOLD, folder]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == "delivering\n"
+        yield holder
+
+
+def test_another_takes_over_from_one_that_died_and_finds_what_it_left(tmp_path: Path) -> None:
+    with holding(tmp_path) as holder:
         spool, lines = Spool(tmp_path), []
         found: list[Found] = []
 
@@ -144,11 +151,7 @@ def test_another_takes_over_from_one_that_died_and_finds_what_it_left(tmp_path: 
 
 
 def test_the_end_does_not_wait_for_what_another_process_delivers(tmp_path: Path) -> None:
-    with subprocess.Popen(
-        [sys.executable, "-c", HOLD, tmp_path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as holder:
-        assert holder.stdout is not None
-        assert holder.stdout.readline() == "delivering\n"
+    with holding(tmp_path) as holder:
         spool = Spool(tmp_path)
         left = courier_of(spool, Carrier(spool), []).end(MAX_WAIT_S)
         assert left.is_elsewhere
