@@ -6,7 +6,6 @@ import json
 import os
 import re
 import signal
-import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,7 +18,7 @@ from audiosocket_cli.codec import Frame, Kind, encode
 from audiosocket_cli.errors import UsageError
 from support.peers import FRAME, connected, free_port, opening
 from support.rclone_s3 import RcloneS3, rclone_s3
-from support.running import Serve, Serving, children_of, run
+from support.running import Serve, Serving, children_of, run, wait_until
 from support.webhook_receiver import SECRET, Receiver, receiving
 
 MAX_WAIT_S = 90
@@ -54,13 +53,6 @@ def kept(store: RcloneS3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ke
     for name, value in store.environment.items():
         monkeypatch.setenv(name, value)
     return Kept(store, tmp_path.name)
-
-
-def wait_until(condition: Callable[[], object]) -> None:
-    until_s = time.monotonic() + MAX_WAIT_S
-    while not condition():
-        assert time.monotonic() < until_s
-        time.sleep(0.02)
 
 
 def call(serving: Serving, number: int = 1, frames: int = 10) -> str:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,15 +14,9 @@ import pytest
 from audiosocket_cli.outbox.courier import Courier, Delivery
 from audiosocket_cli.outbox.reconcile import Found
 from audiosocket_cli.outbox.spool import Spool
+from support.running import wait_until
 
 MAX_WAIT_S = 60
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    until_s = time.monotonic() + MAX_WAIT_S
-    while not condition():
-        assert time.monotonic() < until_s
-        time.sleep(0.01)
 
 
 class Carrier:

@@ -27,6 +27,7 @@ from audiosocket_cli.outbox.spool import Spool
 from audiosocket_cli.outbox.webhook import Webhook
 from audiosocket_cli.outbox.webhook_secret import parse_secrets
 from support.nats_bus import nats_server
+from support.running import wait_until
 from support.webhook_receiver import ACCEPTED, SECRET, Receiver, Reply, receiving
 
 NAMES = ("call", "digit", "digit", "ended")
@@ -57,10 +58,7 @@ class Sending:
                 del waiting[number]
 
     def wait_until(self, condition: Callable[[], object]) -> None:
-        until = time.monotonic() + 60
-        while not condition():
-            assert time.monotonic() < until, (self.lines, self.spool.figures())
-            time.sleep(0.01)
+        wait_until(condition, self.lines)
 
     def drain(self) -> None:
         """Wait until nothing waits."""

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from support.fleets import PATIENCE_S, SERVERS, FleetProxy, FleetServer, Load, wait_until
+from support.fleets import PATIENCE_S, SERVERS, FleetProxy, FleetServer, Load
 from support.peers import FRAME, opening, read_to_end
 from support.plans import Bed, generated
-from support.running import missing
+from support.running import missing, wait_until
 from support.testbed import testbed
 
 CALL_S = 1.5
