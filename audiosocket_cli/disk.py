@@ -100,6 +100,42 @@ def check_rereadable(path: Path) -> None:
             raise FileError(f"cannot read {path} again: it is not a file")
 
 
+def small_text(path: Path, max_bytes: int, holds: str) -> str:
+    """Return the text of a file that somebody has written by hand; `holds` says what. Raises `FileError`."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(max_bytes + 1)
+        if len(data) > max_bytes:
+            raise FileError(f"cannot read {path}: it is longer than {max_bytes:,} bytes; name a file of {holds}")
+        return data.decode("utf-8-sig")
+    except OSError as error:
+        raise FileError(f"cannot read {path}: {(error.strerror or str(error)).lower()}") from None
+    except UnicodeDecodeError:
+        raise FileError(f"cannot read {path}: it is not text in UTF-8; name a file of {holds}") from None
+
+
+def read_regular(path: str | bytes | Path, max_bytes: int, folder: int | None = None) -> bytes | None:
+    """Return the bytes of a regular file; None where there are more than `max_bytes`. A pipe is not waited for, and
+    links are not followed.
+
+    The name may be relative to the descriptor of a `folder`. Raises `OSError`, also for what is not a file.
+    """
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode):
+            raise OSError(0, "not a file")
+        if status.st_size > max_bytes:
+            return None
+        pieces, left = [], max_bytes + 1  # it may grow meanwhile
+        while left and (piece := os.read(descriptor, min(left, max(status.st_size, 1 << 16) + 1))):
+            pieces.append(piece)
+            left -= len(piece)
+        return b"".join(pieces) if left else None
+    finally:
+        os.close(descriptor)
+
+
 def sync_folder(folder: Path) -> None:
     """Put the names in a folder on the disk itself; does nothing on a file system that cannot. Raises `OSError`."""
     try:

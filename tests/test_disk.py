@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from audiosocket_cli.disk import write_file
+from audiosocket_cli.disk import small_text, write_file
 from audiosocket_cli.errors import FileError, UsageError
 
 
@@ -64,3 +64,27 @@ def test_a_named_pipe_is_written_to(tmp_path: Path) -> None:
 def test_a_folder_is_no_file(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="it is a folder; name a file in it"):
         write_file(str(tmp_path), [], force=True)
+
+
+def test_a_small_text_is_read_with_a_mark_or_without(tmp_path: Path) -> None:
+    path = tmp_path / "text"
+    for mark in ("", "\ufeff"):
+        path.write_text(f"{mark}é\n")
+        assert small_text(path, 10, "words") == "é\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"12345", "it is longer than 4 bytes; name a file of words"),
+        (b"\xff", "it is not text in UTF-8; name a file of words"),
+        (None, "no such file or directory"),
+    ],
+    ids=["long", "binary", "none"],
+)
+def test_what_is_no_small_text_is_refused(tmp_path: Path, content: bytes | None, says: str) -> None:
+    path = tmp_path / "text"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(FileError, match=f"^cannot read {path}: {says}$"):
+        small_text(path, 4, "words")

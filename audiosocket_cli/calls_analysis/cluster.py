@@ -263,7 +263,7 @@ def _distributed() -> Any:
     except ImportError as error:
         raise MissingLibraryError(
             f"distributed, which speaks with Dask clusters, cannot be loaded ({first_line(error)}): "
-            f"{install_line('audiosocket-cli[dask]')}"
+            f"{install_line('distributed')}"
         ) from None
     return distributed
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
-import stat
 from typing import Any, Final, NamedTuple
 
 from audiosocket_cli.calls_index.row import is_call
+from audiosocket_cli.disk import read_regular
 
 MAX_BYTES: Final = 6 << 20
 """The JSON of a call with as many digits, gaps and turns as are listed has 4 MB. What is read of more may take 30 times
@@ -30,7 +29,7 @@ TOO_LONG: Final = CallJson(None, f"longer than the {MAX_BYTES >> 20} MB that a c
 def read_call(path: str | bytes, folder: int | None = None) -> CallJson:
     """Return the call in a file, whose name may be relative to the descriptor of a `folder`. Links are not followed."""
     try:
-        content = _content(path, folder)
+        content = read_regular(path, MAX_BYTES, folder)
     except OSError as error:
         return CallJson(None, (error.strerror or str(error)).lower())
     return TOO_LONG if content is None else parse_call(content)
@@ -45,21 +44,3 @@ def parse_call(content: bytes) -> CallJson:
     except ValueError:  # also bytes that are not UTF-8, and numbers of thousands of digits
         return CallJson(None, "empty" if not content.strip() else "not JSON, or cut short")
     return CallJson(found) if is_call(found) else CallJson(None, OTHER_JSON)
-
-
-def _content(path: str | bytes, folder: int | None) -> bytes | None:
-    """Return the bytes of a regular file; None where there are too many. A pipe is not waited for."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
-    try:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise OSError(0, "not a file")
-        if status.st_size > MAX_BYTES:
-            return None
-        pieces, left = [], MAX_BYTES + 1  # it may grow meanwhile
-        while left and (piece := os.read(descriptor, min(left, max(status.st_size, 1 << 16) + 1))):
-            pieces.append(piece)
-            left -= len(piece)
-        return b"".join(pieces) if left else None
-    finally:
-        os.close(descriptor)

@@ -100,6 +100,6 @@ def _duckdb() -> Any:
         import duckdb
     except ImportError as error:
         raise MissingLibraryError(
-            f"duckdb, which writes Parquet, cannot be loaded ({error}): {install_line('audiosocket-cli[parquet]')}"
+            f"duckdb, which writes Parquet, cannot be loaded ({error}): {install_line('duckdb')}"
         ) from None
     return duckdb

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import click
 
-from audiosocket_cli.commands.params import POSITIVE_SECONDS, BotRateParam, is_typed, refuse_without_effect
+from audiosocket_cli.commands.params import (
+    POSITIVE_SECONDS,
+    BotRateParam,
+    file_option,
+    is_typed,
+    refuse_without_effect,
+    with_options,
+)
 from audiosocket_cli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -61,17 +67,10 @@ _OPTIONS: Final = (
         multiple=True,
         help="Send this header, 'Name: value', to the bot (repeatable). Secrets go into --bridge-headers-file.",
     ),
-    click.option(
-        "--bridge-headers-file",
-        type=click.Path(path_type=Path),
-        metavar="FILE",
-        help="Send the headers in this file to the bot, 'Name: value' in each line.",
-    ),
-    click.option(
+    file_option("--bridge-headers-file", "Send the headers in this file to the bot, 'Name: value' in each line."),
+    file_option(
         "--bridge-ca",
-        type=click.Path(path_type=Path),
-        metavar="FILE",
-        help="With wss://: trust the certificate authorities in this PEM file, not those of the system.",
+        "With wss://: trust the certificate authorities in this PEM file, not those of the system.",
     ),
     click.option(
         "--bridge-timeout",
@@ -85,20 +84,16 @@ _OPTIONS: Final = (
         "--bridge-retry", type=click.IntRange(0, 100), metavar="N", default=0, show_default=True,
         help="Try N more times to connect to the bot.",
     ),
-    click.option(
+    file_option(
         "--bridge-fallback",
-        type=click.Path(path_type=Path),
-        metavar="FILE",
-        help="Play a sound file to a caller whose bot cannot be reached or is lost, then hang up.",
+        "Play a sound file to a caller whose bot cannot be reached or is lost, then hang up.",
     ),
 )  # fmt: skip
 
 
 def bridge_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add --bridge, and what belongs to it, to a command."""
-    for option in reversed(_OPTIONS):
-        command = option(command)
-    return command
+    return with_options(command, *_OPTIONS)
 
 
 def bridge_wanted(ctx: click.Context, given: dict[str, Any]) -> BridgeWanted | None:

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from audiosocket_cli.commands.params import SECONDS, CountParam, SizeParam, refuse_without_effect
+from audiosocket_cli.commands.params import (
+    SECONDS,
+    CountParam,
+    SizeParam,
+    file_option,
+    refuse_without_effect,
+    with_options,
+)
 from audiosocket_cli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -26,7 +33,7 @@ class FolderParam(click.Path):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         if not str(value):
-            self.fail("it names nothing: name a folder, as . for this one", param, ctx)
+            self.fail("it is empty: name a folder, such as . for this one", param, ctx)
         return super().convert(value, param, ctx)
 
 
@@ -60,12 +67,7 @@ _EVENTS: Final = (
         metavar="URL",
         help="Send events of calls to a webhook (https://…) or to NATS JetStream (nats://HOST/PREFIX; the extra nats).",
     ),
-    click.option(
-        "--events-secret-file",
-        type=click.Path(path_type=Path),
-        metavar="FILE",
-        help="The secret that signs webhooks, if not in AUDIOSOCKET_EVENTS_SECRET.",
-    ),
+    file_option("--events-secret-file", "The secret that signs webhooks, if not in AUDIOSOCKET_EVENTS_SECRET."),
 )
 
 _SPOOL: Final = (
@@ -93,20 +95,14 @@ _SPOOL: Final = (
 )
 
 
-def _add(command: Callable[..., Any], *options: Callable[..., Any]) -> Callable[..., Any]:
-    for option in reversed(options):
-        command = option(command)
-    return command
-
-
 def outbox_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add --upload, --events and --spool, and what belongs to them, to a command."""
-    return _add(command, *_UPLOADS, *_EVENTS, *_SPOOL)
+    return with_options(command, *_UPLOADS, *_EVENTS, *_SPOOL)
 
 
 def upload_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add --upload and --spool, and what belongs to them, to a command."""
-    return _add(command, *_UPLOADS, *_SPOOL)
+    return with_options(command, *_UPLOADS, *_SPOOL)
 
 
 def sending_wanted(ctx: click.Context, given: dict[str, Any], *, always: bool = False) -> SendingWanted | None:

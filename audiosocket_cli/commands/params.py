@@ -6,6 +6,7 @@ import math
 import os
 import re
 import shlex
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 from uuid import UUID
 
@@ -353,6 +354,18 @@ capture_option = click.option(
     shell_complete=files,
     help="Capture what passes on the wire, as pcapng: each call to DIR/<uuid>.pcapng, all to FILE, or to - for a pipe.",
 )
+
+
+def file_option(name: str, text: str) -> Callable[[Any], Any]:
+    """Return an option that names a file; `text` is its help."""
+    return click.option(name, type=click.Path(path_type=Path), metavar="FILE", help=text)
+
+
+def with_options(command: Callable[..., Any], *options: Callable[..., Any]) -> Callable[..., Any]:
+    """Add options to a command, which has them in this order in its help."""
+    for option in reversed(options):
+        command = option(command)
+    return command
 
 
 def record_options(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -13,6 +13,7 @@ from audiosocket_cli.commands.params import (
     CountParam,
     NetworkParam,
     SizeParam,
+    file_option,
 )
 
 listen_option = click.option(
@@ -107,9 +108,6 @@ proxy_from_option = click.option(
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print events as JSON, one object per line.")
 
-log_file_option = click.option(
-    "--log-file",
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Append the log to this file, not to standard output. It may be rotated at any time.",
+log_file_option = file_option(
+    "--log-file", "Append the log to this file, not to standard output. It may be rotated at any time."
 )

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from audiosocket_cli.commands.params import AddressParam, refuse_without_effect
+from audiosocket_cli.commands.params import AddressParam, file_option, refuse_without_effect, with_options
 from audiosocket_cli.errors import UsageError
 
 if TYPE_CHECKING:
     from audiosocket_cli.server.options import WebOptions
-
-_PATH: Final = click.Path(path_type=Path)
 
 _OPTIONS: Final = (
     click.option(
@@ -22,32 +19,19 @@ _OPTIONS: Final = (
         type=AddressParam(needs_port=True),
         help="Show calls in a browser on this address: live ones, and those recorded by --record. Needs the extra web.",
     ),
-    click.option(
+    file_option(
         "--web-token-file",
-        type=_PATH,
-        metavar="FILE",
-        help="Ask for the password in this file. For other machines --web needs this or --web-client-ca.",
+        "Ask for the password in this file. For other machines --web needs this or --web-client-ca.",
     ),
-    click.option(
-        "--web-cert", type=_PATH, metavar="FILE", help="Serve --web with TLS, with this certificate (and its chain)."
-    ),
-    click.option(
-        "--web-key", type=_PATH, metavar="FILE", help="The key of --web-cert.  [default: in the same file]"
-    ),
-    click.option(
-        "--web-client-ca",
-        type=_PATH,
-        metavar="FILE",
-        help="Let in only browsers with a certificate signed by one in this file.",
-    ),
+    file_option("--web-cert", "Serve --web with TLS, with this certificate (and its chain)."),
+    file_option("--web-key", "The key of --web-cert.  [default: in the same file]"),
+    file_option("--web-client-ca", "Let in only browsers with a certificate signed by one in this file."),
 )  # fmt: skip
 
 
 def web_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add --web and its options to a command."""
-    for option in reversed(_OPTIONS):
-        command = option(command)
-    return command
+    return with_options(command, *_OPTIONS)
 
 
 def web_wanted(ctx: click.Context, given: dict[str, Any]) -> WebOptions | None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from audiosocket_cli.errors import UsageError
 from audiosocket_cli.jobs.outputs import close_capture
-from audiosocket_cli.jobs.sending_life import begin_sending, ended_on_failure, ending, with_figures_of
+from audiosocket_cli.jobs.sending_life import begin_sending, ended_on_failure, ending, report_to, with_figures_of
 from audiosocket_cli.libraries import install_line
 from audiosocket_cli.net.loop import run
 from audiosocket_cli.server.api import WEB_TOKEN_VARIABLE
@@ -38,18 +38,17 @@ def answer_calls(
     log = EventLog(as_json=as_json, to_stderr=log_to_stderr, file=file)
     service = begin_service(options, log.complain, log.reopen if file else None)
     begin_pages(options, service, log.complain)
-    outgoing = begin_sending(sending, log, options, as_json=as_json)
+    outgoing = begin_sending(sending, log, options.call, as_json=as_json)
     news = service.news
     callbacks = Callbacks(
-        metrics=with_figures_of(outgoing, service.on_metrics),
+        metrics=with_figures_of(outgoing, service).on_metrics,
         news=None if news is None else partial(news.take, 0),
         attach=None if news is None else news.attach,
         attach_watch=None if service.watching is None else service.watching.attach_watch,
     )
-    report = log.report if outgoing is None else outgoing.report
     with ended_on_failure(outgoing):
         server = Server(
-            options, report, log.complain,
+            options, report_to(outgoing, log), log.complain,
             listening=service.listening, readiness=service.readiness, callbacks=callbacks,
         )  # fmt: skip
     with contextlib.ExitStack() as stack:
@@ -103,10 +102,9 @@ def answer_with_workers(
     with EventLog(as_json=as_json, file=file) as log:
         service = begin_service(options, log.complain, log.reopen if file else None)
         begin_pages(options, service, log.complain)
-        outgoing = begin_sending(sending, log, options, as_json=as_json)
+        outgoing = begin_sending(sending, log, options.call, as_json=as_json)
         with ending(outgoing, log.note) as sent:
-            publish = with_figures_of(outgoing, service.on_metrics)
-            summary = run(Workers(options, workers, command, log, service, publish).run())
+            summary = run(Workers(options, workers, command, log, with_figures_of(outgoing, service)).run())
         log.note(summary_line(summary))
     summary.unwritten += log.lost + sent.is_lost
     say(summary_line(summary))
@@ -122,6 +120,6 @@ def answer_as_worker(
 
     worker = Worker(channel)
     with EventLog(as_json=as_json) as log:
-        outgoing = begin_sending(sending, log, options, as_json=as_json, delivers=False)
+        outgoing = begin_sending(sending, log, options.call, as_json=as_json, delivers=False)
         with ending(outgoing, log.note):
-            run(worker.run(options, log.report if outgoing is None else outgoing.report, say))
+            run(worker.run(options, report_to(outgoing, log), say))

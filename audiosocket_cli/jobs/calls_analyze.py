@@ -87,7 +87,7 @@ def _lines(done: Analysis, wanted: AnalyzeWanted) -> Iterator[str]:
     yield f"{calls}: {done.measured:,} measured in {done.seconds:.1f} s, {done.unchanged:,} as before"
     told = (
         (done.problems, "with a problem: see the column problem"),
-        (done.killed, "that ended whatever measured them: their rows say so"),
+        (done.killed, "that ended the process which measured them: their rows say so"),
         (done.later, "not measured this time"),
         (done.listed.going_on, "not over yet"),
         (done.vanished, "removed meanwhile"),

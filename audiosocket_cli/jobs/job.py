@@ -13,7 +13,7 @@ from audiosocket_cli.call.live_call import CallOptions, LiveCall
 from audiosocket_cli.errors import NetworkError, UsageError
 from audiosocket_cli.jobs.outcome import Outcome
 from audiosocket_cli.jobs.outputs import close_capture
-from audiosocket_cli.jobs.sending_life import ending
+from audiosocket_cli.jobs.sending_life import begin_sending, ending, report_to
 from audiosocket_cli.net.address import Address, parse_address
 from audiosocket_cli.net.client import PlacedCall, place_all
 from audiosocket_cli.net.loop import run
@@ -118,12 +118,7 @@ def _log(job: Job, target: Target) -> tuple[int, list[PlacedCall | NetworkError]
     log_to_stderr = job.call.takes_stdout
     stream = sys.stderr if log_to_stderr else sys.stdout
     log = EventLog(as_json=job.as_json, to_stderr=log_to_stderr)
-    outgoing = None
-    if job.sending is not None:
-        from audiosocket_cli.jobs.sending import Sending
-
-        call = job.call
-        outgoing = Sending(job.sending, log, record=call.record, capture=call.capture, as_json=job.as_json)
+    outgoing = begin_sending(job.sending, log, job.call, as_json=job.as_json)
     calls: list[LiveCall] = []
     with contextlib.ExitStack() as stack:
         if is_terminal(stream) and not job.as_json:
@@ -131,8 +126,7 @@ def _log(job: Job, target: Target) -> tuple[int, list[PlacedCall | NetworkError]
 
             log.write_above(stack.enter_context(calls_table(calls, lambda live: f"call to {target}", stream)))
         stack.enter_context(log)
-        report = log.report if outgoing is None else outgoing.report
         with ending(outgoing, log.note) as sent:
-            placed = run(place_all(target, job.uuids, job.call, report=report, watch=calls.append))
+            placed = run(place_all(target, job.uuids, job.call, report=report_to(outgoing, log), watch=calls.append))
     sent.say()
     return log.lost + sent.is_lost, placed

@@ -9,7 +9,6 @@ import os
 import platform
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -30,7 +29,7 @@ from audiosocket_cli.outbox.spool import DEFAULT_NAME, Spool
 from audiosocket_cli.outbox.uploads import Uploads, open_target
 from audiosocket_cli.outbox.waiting import SpoolFigures
 from audiosocket_cli.text import counted, counted_with_commas, printable
-from audiosocket_cli.ui.event_text import EVENT_SCHEMA, event_json
+from audiosocket_cli.ui.event_text import event_json, event_object
 
 _NOT_SENT: Final = (Listening, ProgramSaid, DeliveryState)
 """Events of the command itself, and talk."""
@@ -245,8 +244,9 @@ class Sending:
         started, files = found.started, found.files
         uuid = files.uuid if files is not None else found.lives[0].uuid
         if found.result is not None:
-            ended = [self._object(_ended(found, uuid))] if found.lives else []
-            self._spool.put_cut(files, found.lives, *ended)
+            recordings = [] if files is None else [str(path) for path in files.recordings]
+            ended = event_object("ended", uuid=uuid, files=recordings, call=found.result)
+            self._spool.put_cut(files, found.lives, *([self._object(ended)] if found.lives else []))
             return
         peer, started_at = _text(started.get("peer")), _text(started.get("started_at"))
         if files is not None and started_at is not None:
@@ -256,7 +256,7 @@ class Sending:
         has_events = bool(found.lives) or (self._wanted.events is not None and not found.is_old)
         bodies = [event_json(event)] if has_events else []
         if bodies and not found.lives:  # it died before it had put that either
-            bodies.insert(0, _begun(event))
+            bodies.insert(0, event_object("call", uuid=uuid, peer=peer, started_at=started_at))
         self._spool.put_cut(files, found.lives, *map(self._object, bodies))
 
     def _report_state(self, name: str, problem: str | None) -> None:
@@ -309,24 +309,6 @@ class Sending:
 def _waiting(figures: SpoolFigures) -> str:
     counts = ((figures.waiting_calls, "call"), (figures.waiting_events, "event"))
     return " and ".join(counted_with_commas(count, noun) for count, noun in counts if count)
-
-
-def _begun(cut: CallCut) -> dict[str, Any]:
-    """Return the `call` event of a call that was cut within a tenth of a second, so that each has one."""
-    begun = {"uuid": cut.uuid, "peer": cut.peer, "started_at": cut.started_at}
-    return {
-        "schema": EVENT_SCHEMA,
-        "event": "call",
-        "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
-        **begun,
-    }
-
-
-def _ended(found: Found, uuid: str | None) -> dict[str, Any]:
-    """Return the `ended` event that a process which died had yet to send."""
-    at = datetime.now(UTC).isoformat(timespec="milliseconds")
-    files = [] if found.files is None else [str(path) for path in found.files.recordings]
-    return {"schema": EVENT_SCHEMA, "event": "ended", "at": at, "uuid": uuid, "files": files, "call": found.result}
 
 
 def _text(value: Any) -> str | None:

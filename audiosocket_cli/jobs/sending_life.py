@@ -8,18 +8,17 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from audiosocket_cli.outbox.event_target import SECRET_VARIABLE
 from audiosocket_cli.server.metrics import Snapshot
 from audiosocket_cli.ui.console import say
 
 if TYPE_CHECKING:
+    from audiosocket_cli.call.events import Report
+    from audiosocket_cli.call.live_call import CallOptions
     from audiosocket_cli.jobs.sending import Log, Sending, SendingWanted
-    from audiosocket_cli.server.options import ServeOptions
-
-Publish = Callable[..., Any]
-"""Takes a snapshot, and when it was taken."""
+    from audiosocket_cli.server.service import Service
 
 
 class SentSoFar:
@@ -36,7 +35,7 @@ class SentSoFar:
 
 
 def begin_sending(
-    wanted: SendingWanted | None, log: Log, options: ServeOptions, *, as_json: bool, delivers: bool = True
+    wanted: SendingWanted | None, log: Log, call: CallOptions, *, as_json: bool, delivers: bool = True
 ) -> Sending | None:
     """Begin to send on what is wanted; None where nothing is. Raises `UsageError`, as `Sending` does."""
     if wanted is None:
@@ -44,20 +43,20 @@ def begin_sending(
         return None
     from audiosocket_cli.jobs.sending import Sending
 
-    call = options.call
     return Sending(wanted, log, record=call.record, capture=call.capture, delivers=delivers, as_json=as_json)
+
+
+def report_to(outgoing: Sending | None, log: Log) -> Report:
+    """Return what takes the events of calls: the log, and what is sent on."""
+    return log.report if outgoing is None else outgoing.report
 
 
 @contextlib.contextmanager
 def ending(outgoing: Sending | None, note: Callable[[str], object]) -> Iterator[SentSoFar]:
     """After the block, send what is left and say in the value of the block what came of it; `note` gets that too."""
     sent = SentSoFar()
-    try:
+    with ended_on_failure(outgoing):
         yield sent
-    except BaseException:
-        if outgoing is not None:
-            outgoing.end(at_once=True)
-        raise
     if outgoing is not None:
         result = outgoing.end()
         sent.line, sent.is_lost = result.line, result.is_lost
@@ -67,7 +66,7 @@ def ending(outgoing: Sending | None, note: Callable[[str], object]) -> Iterator[
 
 @contextlib.contextmanager
 def ended_on_failure(outgoing: Sending | None) -> Iterator[None]:
-    """End it at once if the block fails, in which the command has yet to begin."""
+    """If the block fails, end it at once."""
     try:
         yield
     except BaseException:
@@ -76,10 +75,11 @@ def ended_on_failure(outgoing: Sending | None) -> Iterator[None]:
         raise
 
 
-def with_figures_of(outgoing: Sending | None, publish: Publish | None) -> Publish | None:
-    """Return what publishes snapshots together with the figures of what is sent on."""
-    if outgoing is None or publish is None:
-        return publish
+def with_figures_of(outgoing: Sending | None, service: Service) -> Service:
+    """Return a service whose figures for Prometheus, where somebody wants them, have those of what is sent on, too."""
+    shown = service.figures
+    if outgoing is None or shown is None:
+        return service
 
     def publish_all(snapshot: Snapshot, *at_s: float) -> None:
         figures = outgoing.figures
@@ -92,13 +92,7 @@ def with_figures_of(outgoing: Sending | None, publish: Publish | None) -> Publis
             "events_waiting_bytes": figures.event_bytes,
             "sending_oldest_s": figures.oldest_s,
         }
-        publish(
-            {
-                "counts": snapshot["counts"] | counts,
-                "levels": snapshot["levels"] | levels,
-                "peaks": snapshot["peaks"],
-            },
-            *at_s,
-        )
+        more = {"counts": snapshot["counts"] | counts, "levels": snapshot["levels"] | levels}
+        shown.update({**snapshot, **more}, *at_s)
 
-    return publish_all
+    return service._replace(figures=shown._replace(update=publish_all))

@@ -32,7 +32,7 @@ def upload(wanted: UploadWanted) -> Outcome:
     spool = wanted.sending.spool or record.folder / DEFAULT_NAME
     try:
         if not record.folder.is_dir():
-            raise UsageError(f"there is no folder {printable(str(record.folder))}: name one of recordings")
+            raise UsageError(f"there is no folder {printable(str(record.folder))}: name a folder of recordings")
         is_there = (spool / NAME).exists()
     except OSError as error:  # a name that is too long, or a folder that may not be looked into
         raise UsageError(f"cannot look into {error.filename}: {(error.strerror or str(error)).lower()}") from None

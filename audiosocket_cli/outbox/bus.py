@@ -15,7 +15,7 @@ class Fate(Enum):
 
     DELIVERED = "delivered"
     REFUSED = "refused"
-    """It will not have this event, however often it is sent."""
+    """The other side refuses this event, however often it is sent."""
     FAILED = "failed"
     """Not this time. It may be the fault of this event alone."""
     AWAY = "away"

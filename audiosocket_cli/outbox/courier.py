@@ -143,7 +143,7 @@ class Courier:
                 is_told = True
                 counts = ((each.left(figures), each.noun) for each in self._deliveries)
                 rest = " and ".join(counted_with_commas(count, noun) for count, noun in counts if count)
-                self._tell(f"sending {rest}, for {wait_s:g} s at most; a second signal ends now, and keeps the rest")
+                self._tell(f"sending {rest}, for {wait_s:g} s at most; a second signal ends it and keeps the rest")
             time.sleep(_IDLE_LOOK_S)
 
     def _is_at_work(self) -> bool:

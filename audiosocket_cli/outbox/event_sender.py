@@ -16,6 +16,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from audiosocket_cli.outbox.back_off import wait_after
@@ -65,12 +66,11 @@ class EventSender:
         self._next_look = 0.0
         self._on_dropped: Callable[[int], object] | None = on_dropped
         self._next_count = 0.0
-        self.delivered = 0
 
     def work(self, stop: threading.Event) -> None:
         """Send what is due and what comes, until `stop`. What is on its way then is not waited for: it stays in the
         spool. Blocks."""
-        self._bus.look(lambda answer: self._answers.put((None, answer)))
+        self._bus.look(partial(self._take, None))
         try:
             while not stop.is_set():
                 self.step(_LOOK_S)
@@ -89,16 +89,6 @@ class EventSender:
     def problem(self) -> str | None:
         """Why nothing can be sent now; None while all is well."""
         return self._bus_state.problem
-
-    @property
-    def on_its_way(self) -> int:
-        """How many events were given to the bus and have no answer yet."""
-        return self._lanes.busy
-
-    @property
-    def held(self) -> int:
-        """How many events are in memory."""
-        return self._lanes.held
 
     def _refill(self) -> None:
         now = self._clock()
@@ -121,9 +111,13 @@ class EventSender:
             body = fit(with_id(event), self._bus.max_bytes)
             if body is None:
                 reason = f"it is larger than {self._bus.max_bytes:,} bytes, however short its lists are"
-                self._answers.put((event, Answer(Fate.REFUSED, reason)))
+                self._take(event, Answer(Fate.REFUSED, reason))
                 continue
-            self._bus.send(event.event, event.event_id, body, _Arrival(self._answers, event))
+            self._bus.send(event.event, event.event_id, body, partial(self._take, event))
+
+    def _take(self, event: WaitingEvent | None, answer: Answer) -> None:
+        """Put the answer for an event, or for a look, among those to be judged; from any thread."""
+        self._answers.put((event, answer))
 
     def _take_answers(self, wait_s: float) -> None:
         """Take all answers that there are, and wait for the first."""
@@ -145,7 +139,6 @@ class EventSender:
         if answer.fate is Fate.DELIVERED:
             self._lanes.finish(event)
             self._finished.append(event.id)
-            self.delivered += 1
         elif answer.fate is Fate.REFUSED:
             self._lanes.finish(event)
             if event.event == DROPPED:
@@ -185,18 +178,6 @@ class EventSender:
 def with_id(event: WaitingEvent) -> bytes:
     """Return the JSON of an event with its id as the last member."""
     return b'%s, "id": "%s"}' % (event.body[:-1], event.event_id.encode())
-
-
-class _Arrival:
-    """Puts the answer for an event among those to be judged."""
-
-    __slots__ = ("_answers", "_event")
-
-    def __init__(self, answers: queue.SimpleQueue[tuple[WaitingEvent | None, Answer]], event: WaitingEvent) -> None:
-        self._answers, self._event = answers, event
-
-    def __call__(self, answer: Answer) -> None:
-        self._answers.put((self._event, answer))
 
 
 def _lane_of(event: WaitingEvent) -> str | int:

@@ -51,7 +51,7 @@ class EventTarget:
 
     @property
     def mark(self) -> str:
-        """Tell it from others, also those with another path or query, and show neither."""
+        """A text that differs for each URL, also for one with another path or query, and shows neither."""
         return f"{self}#{hashlib.sha256(self.url.geturl().encode()).hexdigest()[:12]}" if self.is_webhook else str(self)
 
     def open(self, secret_file: Path | None = None, environ: Mapping[str, str] = os.environ) -> Bus:
@@ -87,15 +87,16 @@ class EventTarget:
 
 def parse_target(text: str) -> EventTarget:
     """Read the URL of `--events`. Raises `UsageError`, which shows neither a password nor a query."""
+    text = text.strip()
     shown = printable(re.sub(r"//[^/@]*@", "//…@", text.split("?")[0]))[:200]
     try:
-        url = urlsplit(text.strip())
+        url = urlsplit(text)
         port = url.port
     except ValueError:
         raise UsageError(f"{shown!r} is not a URL for --events: {_FORMS}") from None
     if url.scheme not in _WEBHOOK | _NATS or not url.hostname or port == 0:
         raise UsageError(f"{shown!r} is not a URL for --events: {_FORMS}")
-    if not text.strip().isascii() or any(char.isspace() or not char.isprintable() for char in text.strip()):
+    if not text.isascii() or not text.isprintable() or " " in text:
         raise UsageError(f"{shown!r} is not a URL for --events: write other characters than ASCII as %XX")
     if "@" in url.netloc:
         where = f"in {SECRET_VARIABLE}" if url.scheme in _WEBHOOK else "in NATS_USER and NATS_PASSWORD, or NATS_TOKEN"

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from audiosocket_cli.disk import sync_folder
+from audiosocket_cli.disk import read_regular, sync_folder
 from audiosocket_cli.outbox.lock_file import LockFile, is_locked
 
 _MAX_BYTES: Final = 65_536
@@ -52,7 +52,7 @@ class SpoolProcesses:
         self._about = about
         self._earliest_at = time.time()
         self._file = LockFile(folder / self.own)
-        while not self._file.try_take(self._content()):  # who looks whether it is locked has it for that moment
+        while not self._file.try_take(self._content()):  # looking whether it is locked locks it for a moment
             time.sleep(_LOOKED_AT_S)
         sync_folder(folder)  # it is to be found after a power cut
 
@@ -83,7 +83,7 @@ class SpoolProcesses:
         return [self._read(name) for name in self._names() if not is_locked(self._folder / name)]
 
     def is_dead(self, id: str) -> bool:
-        """Whether a process is no more, however it ended."""
+        """Whether a process has ended, in whatever way."""
         return id != self.own and not is_locked(self._folder / id)
 
     def forget(self, id: str) -> None:
@@ -101,8 +101,8 @@ class SpoolProcesses:
 
     def _read(self, name: str) -> SpoolProcess:
         told: Any = {}
-        with contextlib.suppress(OSError, ValueError, RecursionError), open(self._folder / name, "rb") as file:
-            told = json.loads(file.read(_MAX_BYTES))
+        with contextlib.suppress(OSError, ValueError, RecursionError):
+            told = json.loads(read_regular(self._folder / name, _MAX_BYTES) or b"")
         told = told if isinstance(told, dict) else {}
         texts = (told.get(key) for key in ("upload", "events", "record", "capture"))
         started_at = told.get("started_at")

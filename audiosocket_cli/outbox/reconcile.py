@@ -46,7 +46,7 @@ class Found:
     result: dict[str, Any] | None
     """The content of its JSON; None for one that was cut."""
     is_old: bool = False
-    """Whether nobody wants to be told of it any more."""
+    """Whether it ended long ago: no event tells of it."""
 
     @property
     def started(self) -> dict[str, Any]:
@@ -123,7 +123,7 @@ class Group:
         # Not as the folder was listed: since then a call may have begun, or its JSON may have got its name. The process
         # that has a call holds the JSON's part before its recording is there, and until the JSON has its name.
         self.is_live = is_locked(folder / f"{name}.json{PART}")
-        self.has_json = self.json.exists()
+        self.has_json = self.json.is_file()  # a pipe of its name hides no call
         self._name = name
         self._capture = capture
 

@@ -248,7 +248,7 @@ class Spool:
             return self._calls_out.out
 
     def take_back_calls(self) -> None:
-        """Have all calls that wait handed out again: who delivered them is no more."""
+        """Have all calls that wait handed out again: what delivered them has ended."""
         with self._reading:
             self._calls_out.take_back()
             self._versions.clear()
@@ -327,7 +327,7 @@ class Spool:
             self._events_out.postpone(id, seconds)
 
     def take_back_events(self) -> None:
-        """Have all events that wait handed out again: who delivered them is no more."""
+        """Have all events that wait handed out again: what delivered them has ended."""
         with self._reading:
             self._events_out.take_back()
             self._versions.clear()
@@ -382,7 +382,7 @@ class Spool:
         self._batches.put(lambda connection, sums: self._tables.prune(connection, checkpoint))
 
     def dead_calls(self) -> list[LiveCall]:
-        """Return the live calls of processes that are no more."""
+        """Return the live calls of processes that have ended."""
         with self._reading:
             rows = self._reader.execute("SELECT id, process, uuid, body FROM live ORDER BY id").fetchall()
         dead = {process: self.processes.is_dead(process) for process in {row[1] for row in rows}}

@@ -110,7 +110,9 @@ def _open(path: Path) -> sqlite3.Connection:
     try:
         (mode,) = connection.execute("PRAGMA journal_mode = WAL").fetchone()
         if mode != "wal":
-            raise UsageError(_refusal(path.parent, "its disk has no memory to share; name a folder on a local disk"))
+            raise UsageError(
+                _refusal(path.parent, "processes cannot share memory there; name a folder on a local disk")
+            )
         connection.execute("BEGIN IMMEDIATE")
         is_new = _make_or_check(connection, path)
         connection.execute("COMMIT")

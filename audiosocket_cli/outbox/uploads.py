@@ -1,7 +1,8 @@
 """Uploads: the calls that wait in a spool, sent to an object store by a few threads.
 
 A store that is away stops them all but one, which tries again: after 1 s, and up to 60 s later each time. What goes
-wrong with one call postpones that call only. Nothing is given up, except a call whose files are gone.
+wrong with one call postpones that call only. Nothing is given up, except a call whose files are gone, or whose objects'
+names are too long for any store.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ class CallSpool(Notes, Protocol):
         """Hand out calls that are to be sent now."""
 
     def finish_call(self, id: int) -> None:
-        """All of a call is there."""
+        """All objects of a call are there."""
 
     def postpone_call(self, id: int, seconds: float, reason: str) -> None:
         """Hand a call out again later."""
@@ -178,8 +179,7 @@ class Uploads:
         except NoFolderError as error:
             self._failed_itself(call, f"cannot upload {name}: there is no folder {printable(str(error.folder))}")
         except GoneError:
-            self._forget(call)
-            self._spool.give_up_call(call.id, f"not uploaded: {name}: its files were removed before they were sent")
+            self._give_up(call, "its files were removed before they were sent")
         except OSError as error:
             self._failed_itself(call, f"cannot upload {name}: {_why(error)}")
         else:
@@ -196,6 +196,8 @@ class Uploads:
     def _failed(self, call: WaitingCall, error: StoreError) -> None:
         if error.fault in _OF_ALL:
             self._postpone(call, self.state.failed(error), "")
+        elif error.fault is StoreFault.TOO_LONG:
+            self._give_up(call, str(error))
         else:
             self.state.succeeded()
             self._failed_itself(call, f"cannot upload to {error}")
@@ -210,6 +212,10 @@ class Uploads:
             wait_after(failures + 1),
             f"{reason} (trying again)" if failures in (0, 10) or failures % 100 == 0 else "",
         )
+
+    def _give_up(self, call: WaitingCall, reason: str) -> None:
+        self._forget(call)
+        self._spool.give_up_call(call.id, f"not uploaded: {printable(call.files.name)}: {reason}")
 
     def _forget(self, call: WaitingCall) -> None:
         with self._lock:

@@ -95,7 +95,7 @@ class WebOptions:
     key: Path | None = None
     """The file of its key; None: the same file."""
     client_ca: Path | None = None
-    """The certificate authorities that have to have signed the certificates of browsers; None asks for none."""
+    """Authorities, one of which must have signed the certificate of a browser; None asks for no certificate."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,10 +83,9 @@ class Workers:
         command: Callable[[int], Sequence[str]],
         log: Log,
         service: Service,
-        publish: Callable[..., Any] | None = None,
     ) -> None:
         """`command` returns the command line of a worker that has this descriptor for its socket; `service` is told
-        how all of them are, `publish` gets the figures of all, if somebody wants them."""
+        how all of them are."""
         self.summary = ServeSummary()
         self._metrics = WorkersMetrics()
         self._options = options
@@ -94,7 +93,6 @@ class Workers:
         self._command = command
         self._log = log
         self._service = service
-        self._publish = publish
         self._listening = service.listening or ListeningSockets(())
         self._reloading: set[int] = set()
         self._drain: Drain | None = None
@@ -207,7 +205,7 @@ class Workers:
         return {
             "number": number,
             "workers": self._count,
-            "metrics": self._publish is not None,
+            "metrics": self._service.on_metrics is not None,
             "news": self._service.news is not None,
             "watch": self._service.watching is not None and self._service.watching.is_watched,
             "sockets": len(self._listening.sockets),
@@ -267,8 +265,8 @@ class Workers:
             self._log.report(self._options.listening(self._addresses, passed=self._listening.stay_open))
 
     def _publish_metrics(self) -> None:
-        if self._publish is not None:
-            self._publish(*self._metrics.merged())
+        if self._service.on_metrics is not None:
+            self._service.on_metrics(*self._metrics.merged())
 
     def _add(self, totals: dict[str, Any]) -> None:
         names = {field.name for field in dataclasses.fields(self.summary)} - {"signal"}

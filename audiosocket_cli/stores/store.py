@@ -21,7 +21,8 @@ from audiosocket_cli.stores.content import open_content
 from audiosocket_cli.stores.new_object import ObjectAccess, Put, put_new
 from audiosocket_cli.stores.object_info import ObjectInfo, bare_etag, info_of
 from audiosocket_cli.stores.store_error import StoreError, StoreFault, store_error
-from audiosocket_cli.stores.store_url import StoreUrl, parse_store_url
+from audiosocket_cli.stores.store_url import MAX_NAME_BYTES, StoreUrl, parse_store_url
+from audiosocket_cli.text import printable
 
 MAX_READ_BYTES: Final = 256 << 20
 """The largest object that is read into memory."""
@@ -64,6 +65,7 @@ class Store:
 
     def head(self, name: str) -> ObjectInfo:
         """Return what the store knows of an object; `StoreError.is_missing` where there is none."""
+        self._check_length(name)
         try:
             return info_of(self._obstore.head(self._inner, name))
         except self._errors as error:
@@ -147,6 +149,7 @@ class Store:
 
         Raises `StoreError`, whose `is_taken` says that there is one with other content, and `OSError` of the file.
         """
+        self._check_length(name)
         access = ObjectAccess(
             name,
             self.url_of(name),
@@ -157,6 +160,14 @@ class Store:
             send=lambda data, options: self._send(name, data, options),
         )
         return put_new(access, open_content(content), content_type, replace=replace, look=look)
+
+    def _check_length(self, name: str) -> None:
+        """Refuse a name that a store answers in words of its own, if it does. Raises `StoreError`."""
+        whole = f"{self.url.path}/{name}" if self.url.path else name
+        size = len(whole.encode(errors="surrogatepass"))
+        if size > MAX_NAME_BYTES:
+            what = f"the name has {size:,} bytes, and no store takes more than {MAX_NAME_BYTES:,}"
+            raise StoreError(f"{printable(self.url_of(name)[:60])}…: {what}: use a shorter URL", StoreFault.TOO_LONG)
 
     def _send(self, name: str, data: Any, options: dict[str, Any]) -> str | None:
         try:

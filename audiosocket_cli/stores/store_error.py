@@ -21,6 +21,7 @@ class StoreFault(Enum):
     MISSING = "there is no such object"
     EXISTS = "there is an object of this name already, with other content"
     DAMAGED = "the store holds something else than was sent"
+    TOO_LONG = "no store takes so long a name"
     OTHER = "anything else"
 
 

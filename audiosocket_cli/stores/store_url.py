@@ -15,8 +15,11 @@ _STORE: Final = re.compile(rf"(?:{'|'.join(SCHEMES)})://", re.IGNORECASE)
 _BUCKET: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,221}[A-Za-z0-9]")
 """3 to 63 characters, in Google's store up to 222 with dots."""
 _HOW: Final = "write s3://BUCKET/PATH, gs://BUCKET/PATH or az://CONTAINER/PATH"
+MAX_NAME_BYTES: Final = 1024
+"""The longest whole name of an object, in UTF-8; no store takes a longer one."""
+
 _MAX_PATH: Final = 900
-"""Bytes. Names of objects end at 1,024; fields and suffixes need the rest."""
+"""Bytes. Fields and suffixes need the rest of a name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +62,7 @@ def parse_store_url(text: str) -> StoreUrl:
     if "@" in bucket:
         raise UsageError(f"{shown} holds keys: leave them out, and set them in the environment, as AWS_ACCESS_KEY_ID")
     if not _BUCKET.fullmatch(bucket):
-        raise UsageError(f"{shown} names no bucket that can be: {_HOW}")
+        raise UsageError(f"{shown} names no valid bucket: {_HOW}")
     path = path.strip("/")
     _check_path(path, shown)
     return StoreUrl(scheme, bucket, path)
@@ -75,7 +78,9 @@ def _check_path(path: str, shown: str) -> None:
     except UnicodeEncodeError:
         raise UsageError(f"{shown} is not text: write it in UTF-8") from None
     if size > _MAX_PATH:
-        raise UsageError(f"{shown:.60}… is {size} bytes long: at most {_MAX_PATH}, as names of objects end at 1,024")
+        raise UsageError(
+            f"{shown:.60}… is {size} bytes long: at most {_MAX_PATH}, as names of objects end at {MAX_NAME_BYTES:,}"
+        )
     if any(part in ("", ".", "..") for part in path.split("/")) and path:
         raise UsageError(f"{shown} has an empty part, . or .. in its path: leave it out")
 

@@ -28,8 +28,13 @@ def event_line(event: Event) -> str | None:
 
 def event_json(event: Event) -> dict[str, Any]:
     """Return an event as a JSON object: schema, event, time, and its facts with units in the keys."""
+    return event_object(event.name, **event.facts())
+
+
+def event_object(event: str, /, **facts: Any) -> dict[str, Any]:
+    """Return the JSON object of an event that happens now, by its name."""
     at = datetime.now(UTC).isoformat(timespec="milliseconds")
-    return {"schema": EVENT_SCHEMA, "event": event.name, "at": at, **event.facts()}
+    return {"schema": EVENT_SCHEMA, "event": event, "at": at, **facts}
 
 
 _MORE: Final = "audiosocket help finding ID tells more"

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 from typing import Final
 
+from audiosocket_cli.disk import small_text
 from audiosocket_cli.errors import FileError
 
 _HEADER: Final = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\r\n\0]*)")
@@ -34,16 +35,7 @@ def headers_of(path: Path | None) -> list[tuple[str, str]]:
     `FileError`, which names lines and shows none."""
     if path is None:
         return []
-    try:
-        with path.open("rb") as file:
-            data = file.read(_MAX_HEADERS_BYTES + 1)
-        text = data.decode()
-    except OSError as error:
-        raise FileError(f"cannot read {path}: {(error.strerror or str(error)).lower()}") from None
-    except UnicodeDecodeError:
-        raise FileError(f"{path} is not text: it has to hold headers, as 'Name: value', a line each") from None
-    if len(data) > _MAX_HEADERS_BYTES:
-        raise FileError(f"{path} is longer than {_MAX_HEADERS_BYTES} bytes: is it a file of headers?")
+    text = small_text(path, _MAX_HEADERS_BYTES, "headers, 'Name: value' in each line")
     headers = []
     for number, line in enumerate(text.splitlines(), 1):
         if not line.strip() or line.startswith("#"):

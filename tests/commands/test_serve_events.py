@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import platform
 import re
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from audiosocket_cli.codec import Frame, Kind, digit_frame, encode, uuid_frame
 from support.nats_bus import NatsServer, nats_server
 from support.pages import EXAMPLES
 from support.peers import FRAME, connected, free_port, opening
-from support.running import Serve, Serving, run
+from support.running import Serve, Serving, run, wait_until
 from support.webhook_receiver import SECRET, Receiver, receiving
 
 HANGUP = encode(Frame(Kind.HANGUP))
@@ -41,13 +40,6 @@ def call(serving: Serving, number: int, *frames: bytes, first: bytes | None = No
         while peer.recv(4096):
             pass
     return uuid
-
-
-def wait_until(condition: Callable[[], object]) -> None:
-    until_s = time.monotonic() + MAX_WAIT_S
-    while not condition():
-        assert time.monotonic() < until_s
-        time.sleep(0.02)
 
 
 def test_the_schema_is_one_and_knows_each_event_of_its_page() -> None:

@@ -6,7 +6,6 @@ import json
 import os
 import re
 import signal
-import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -19,7 +18,7 @@ from audiosocket_cli.codec import Frame, Kind, encode
 from audiosocket_cli.errors import UsageError
 from support.peers import FRAME, connected, free_port, opening
 from support.rclone_s3 import RcloneS3, rclone_s3
-from support.running import Serve, Serving, children_of, run
+from support.running import Serve, Serving, children_of, run, wait_until
 from support.webhook_receiver import SECRET, Receiver, receiving
 
 MAX_WAIT_S = 90
@@ -54,13 +53,6 @@ def kept(store: RcloneS3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ke
     for name, value in store.environment.items():
         monkeypatch.setenv(name, value)
     return Kept(store, tmp_path.name)
-
-
-def wait_until(condition: Callable[[], object]) -> None:
-    until_s = time.monotonic() + MAX_WAIT_S
-    while not condition():
-        assert time.monotonic() < until_s
-        time.sleep(0.02)
 
 
 def call(serving: Serving, number: int = 1, frames: int = 10) -> str:
@@ -335,7 +327,7 @@ USAGE = {
     ),
     "an empty store": (["--record", "c", "--upload", ""], "--upload is empty"),
     "an empty bus": (["--record", "c", "--events", ""], "--events is empty"),
-    "a spool without a name": (["--record", "c", "--upload", "s3://bkt/x", "--spool", ""], "it names nothing"),
+    "a spool without a name": (["--record", "c", "--upload", "s3://bkt/x", "--spool", ""], "it is empty"),
     "a spool that is a file": (["--record", "c", "--upload", "s3://bkt/x", "--spool", "file"], "it is a file"),
 }
 
@@ -351,7 +343,7 @@ def test_wrong_use_is_told_in_a_line(case: tuple[list[str], str], tmp_path: Path
     assert len(str(raised.value).splitlines()) == 1
 
 
-FOLDERS = {"of no name": ([""], "it names nothing"), "of too long a name": (["a" * 300], "file name too long"),
+FOLDERS = {"of no name": ([""], "it is empty"), "of too long a name": (["a" * 300], "file name too long"),
            "with a spool of too long a name": ([".", "--spool", "a" * 300], "file name too long")}  # fmt: skip
 
 

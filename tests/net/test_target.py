@@ -10,6 +10,7 @@ from audiosocket_cli.errors import UsageError
 from audiosocket_cli.net.address import Address, parse_address
 from audiosocket_cli.net.target import WebSocketTarget, is_url, parse_target
 from audiosocket_cli.websocket.url import parse_url
+from support.refusals import refusal
 
 
 def test_an_address_is_read_as_ever() -> None:
@@ -37,9 +38,7 @@ def test_a_url_says_where_its_server_listens(text: str, address: Address) -> Non
     "text", ["http://bot/", "://bot", "ws://", "ws://:80/", "ws://bot:port/", "ws://bot:0/", "ws://bot/a b"]
 )
 def test_what_is_no_target_is_refused_in_one_line(text: str) -> None:
-    with pytest.raises(UsageError) as refused:
-        parse_target(text)
-    assert "\n" not in str(refused.value)
+    assert refusal(parse_target, text)
 
 
 def test_a_url_where_an_address_is_needed_is_told_with_the_commands_that_take_one() -> None:

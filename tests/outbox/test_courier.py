@@ -5,8 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -14,15 +14,9 @@ import pytest
 from audiosocket_cli.outbox.courier import Courier, Delivery
 from audiosocket_cli.outbox.reconcile import Found
 from audiosocket_cli.outbox.spool import Spool
+from support.running import wait_until
 
 MAX_WAIT_S = 60
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    until_s = time.monotonic() + MAX_WAIT_S
-    while not condition():
-        assert time.monotonic() < until_s
-        time.sleep(0.01)
 
 
 class Carrier:
@@ -73,7 +67,7 @@ def test_what_cannot_be_delivered_in_time_is_left(tmp_path: Path) -> None:
     left = courier.end(1.2)
     assert left.figures.waiting_events == 1
     assert states == [("sending", "the bus is away")]
-    assert lines == ["sending 1 event, for 1.2 s at most; a second signal ends now, and keeps the rest"]
+    assert lines == ["sending 1 event, for 1.2 s at most; a second signal ends it and keeps the rest"]
     spool.close()
 
 
@@ -117,12 +111,18 @@ sys.stdin.read()
 """
 
 
-def test_another_takes_over_from_one_that_died_and_finds_what_it_left(tmp_path: Path) -> None:
-    with subprocess.Popen(
-        [sys.executable, "-c", HOLD, tmp_path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as holder:
+@contextmanager
+def holding(folder: Path) -> Iterator[subprocess.Popen[str]]:
+    """Another process that delivers."""
+    command = [sys.executable, "-c", HOLD, folder]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline() == "delivering\n"
+        yield holder
+
+
+def test_another_takes_over_from_one_that_died_and_finds_what_it_left(tmp_path: Path) -> None:
+    with holding(tmp_path) as holder:
         spool, lines = Spool(tmp_path), []
         found: list[Found] = []
 
@@ -144,11 +144,7 @@ def test_another_takes_over_from_one_that_died_and_finds_what_it_left(tmp_path: 
 
 
 def test_the_end_does_not_wait_for_what_another_process_delivers(tmp_path: Path) -> None:
-    with subprocess.Popen(
-        [sys.executable, "-c", HOLD, tmp_path], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as holder:
-        assert holder.stdout is not None
-        assert holder.stdout.readline() == "delivering\n"
+    with holding(tmp_path) as holder:
         spool = Spool(tmp_path)
         left = courier_of(spool, Carrier(spool), []).end(MAX_WAIT_S)
         assert left.is_elsewhere

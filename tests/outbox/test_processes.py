@@ -52,6 +52,13 @@ def test_a_process_that_died_is_told_from_one_that_lives(tmp_path: Path) -> None
     assert list((tmp_path / "processes").iterdir()) == []
 
 
+def test_a_pipe_in_its_place_is_not_waited_for(tmp_path: Path) -> None:
+    processes = SpoolProcesses(tmp_path, {})
+    os.mkfifo(tmp_path / "pipe")
+    assert processes.dead() == [SpoolProcess("pipe", 0.0, None, None, None)]
+    processes.close()
+
+
 def test_one_that_ends_before_all_is_over_counts_as_dead(tmp_path: Path) -> None:
     ending, other = SpoolProcesses(tmp_path, {}), SpoolProcesses(tmp_path, {})
     ending.close(is_over=False)

@@ -107,6 +107,14 @@ def test_a_recording_whose_json_nobody_will_write_was_cut(spool: Spool) -> None:
     assert [brief(each) for each in find(spool, dead)] == [(UUIDS[1], True, [])]
 
 
+def test_a_pipe_in_the_place_of_its_json_hides_no_call(spool: Spool) -> None:
+    dead = dead_run(spool)
+    path = recorded(spool.folder.parent, UUIDS[0], json_too=False)
+    os.mkfifo(path.with_suffix(".json"))
+    (found,) = find(spool, dead)
+    assert brief(found) == (UUIDS[0], True, [])
+
+
 def test_a_single_file_that_another_process_records_now_is_not_taken_for_cut(spool: Spool) -> None:
     dead = dead_run(spool, "call.wav")
     recorded(spool.folder.parent, "call", json_too=False)

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
 import sqlite3
 from pathlib import Path
 
 import pytest
 
-from audiosocket_cli.errors import UsageError
 from audiosocket_cli.outbox import spool_file
 from audiosocket_cli.outbox.spool_file import NAME, open_spool_file
+from support.nobody import as_nobody
+from support.refusals import refusal
 
 
-def refusal(folder: Path) -> str:
-    with pytest.raises(UsageError) as raised:
-        open_spool_file(folder).close()
-    text = str(raised.value)
-    assert "\n" not in text
+def refusal_of(folder: Path) -> str:
+    text = refusal(open_spool_file, folder)
     assert text.startswith(f"cannot use the spool {folder}: ")
     assert text.endswith("for --spool")
     return text
@@ -43,40 +40,41 @@ def test_several_processes_may_have_it_open(tmp_path: Path) -> None:
 
 def test_garbage_in_its_place_is_refused_and_kept(tmp_path: Path) -> None:
     (tmp_path / NAME).write_bytes(b"garbage " * 1000)
-    assert "is not a spool, or is damaged" in refusal(tmp_path)
+    assert "is not a spool, or is damaged" in refusal_of(tmp_path)
     assert (tmp_path / NAME).read_bytes() == b"garbage " * 1000
 
 
 def test_a_spool_of_a_later_version_is_refused(tmp_path: Path) -> None:
     with contextlib.closing(open_spool_file(tmp_path)) as connection:
         connection.execute(f"PRAGMA user_version = {spool_file.FORMAT + 1}")
-    assert "of a later version of audiosocket" in refusal(tmp_path)
+    assert "of a later version of audiosocket" in refusal_of(tmp_path)
 
 
 def test_the_database_of_another_program_is_refused(tmp_path: Path) -> None:
     with contextlib.closing(sqlite3.connect(tmp_path / NAME)) as connection:
         connection.execute("CREATE TABLE theirs (x)")
-    assert "is of another program" in refusal(tmp_path)
+    assert "is of another program" in refusal_of(tmp_path)
 
 
 def test_a_file_a_folder_or_a_link_in_its_place_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    assert "it is a file; name a folder" in refusal(tmp_path / "file")
+    assert "it is a file; name a folder" in refusal_of(tmp_path / "file")
     (tmp_path / "one" / NAME).mkdir(parents=True)
-    assert f"{NAME} in it is not a file" in refusal(tmp_path / "one")
+    assert f"{NAME} in it is not a file" in refusal_of(tmp_path / "one")
     (tmp_path / "two").mkdir()
     (tmp_path / "two" / NAME).symlink_to("/dev/null")
-    assert f"{NAME} in it is not a file" in refusal(tmp_path / "two")
+    assert f"{NAME} in it is not a file" in refusal_of(tmp_path / "two")
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
-def test_a_folder_that_cannot_be_written_to_is_refused(tmp_path: Path) -> None:
-    open_spool_file(tmp_path).close()
-    tmp_path.chmod(0o500)
-    try:
-        assert "it cannot be written to" in refusal(tmp_path)
-    finally:
-        tmp_path.chmod(0o700)
+def test_a_folder_that_cannot_be_written_to_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    tmp_path.chmod(0o711)
+    folder = Path("spool")
+    open_spool_file(folder).close()
+    folder.chmod(0o500)
+    with as_nobody(folder, folder / NAME):
+        assert "it cannot be written to" in refusal_of(folder)
+    folder.chmod(0o700)
 
 
 @pytest.mark.parametrize(
@@ -93,7 +91,7 @@ def test_network_disks_are_refused(
     )
     monkeypatch.setattr(spool_file, "_MOUNTS", mounts)
     if is_refused:
-        assert f"it is on a network disk ({kind}); name a folder on a local disk" in refusal(folder)
+        assert f"it is on a network disk ({kind}); name a folder on a local disk" in refusal_of(folder)
     else:
         open_spool_file(folder).close()
 
@@ -109,4 +107,4 @@ def test_a_disk_that_is_full_is_called_full_whatever_sqlite_calls_it(
         raise sqlite3.OperationalError("disk I/O error")
 
     monkeypatch.setattr(spool_file, "_connect", fail)
-    assert "its disk is full (disk I/O error); make room on it, or name another folder" in refusal(tmp_path)
+    assert "its disk is full (disk I/O error); make room on it, or name another folder" in refusal_of(tmp_path)

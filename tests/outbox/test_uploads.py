@@ -19,7 +19,8 @@ from audiosocket_cli.outbox.spool import Spool
 from audiosocket_cli.outbox.uploads import Uploads
 from support.faulty_store import FaultyStore, Request, faulty_store
 from support.rclone_s3 import RcloneS3, rclone_s3, s3_environment
-from support.spooled import contents, recorded, target_of, until, until_sent, uploading
+from support.running import wait_until
+from support.spooled import contents, recorded, target_of, until_sent, uploading
 
 
 @pytest.fixture
@@ -85,7 +86,7 @@ def test_what_was_kept_is_removed_by_who_removes_once_it_is_known_to_be_what_was
     proxy.fault_of = lambda request: "stall" if request.method == "PUT" and request.path.endswith(".json") else None
     with uploading(spool, target, tell=told.append):
         spool.put_call(files)
-        until(lambda: proxy.count("PUT", ".json"))
+        wait_until(lambda: proxy.count("PUT", ".json"))
     assert files.recordings[0].exists()
     proxy.fault_of = lambda request: None
     spool.take_back_calls()
@@ -105,7 +106,7 @@ def test_files_are_removed_only_when_all_of_a_call_is_there(
     proxy.fault_of = lambda request: "500" if request.method == "PUT" and request.path.endswith(".json") else None
     with uploading(spool, target_of("s3://calls", s3_environment(proxy.endpoint)), then="remove", tell=told.append):
         spool.put_call(files)
-        until(lambda: proxy.count("PUT", ".json") >= 2, told)
+        wait_until(lambda: proxy.count("PUT", ".json") >= 2, told)
         assert contents(files) == expected
         proxy.fault_of = lambda request: None
         until_sent(spool, 1, told)
@@ -123,7 +124,7 @@ def test_a_file_that_is_not_what_was_uploaded_is_not_removed(
     proxy.fault_of = lambda request: "500" if request.method == "PUT" and request.path.endswith(".json") else None
     with uploading(spool, target_of("s3://calls", s3_environment(proxy.endpoint)), then="remove", tell=told.append):
         spool.put_call(files)
-        until(lambda: proxy.count("PUT", ".json") >= 2, told)
+        wait_until(lambda: proxy.count("PUT", ".json") >= 2, told)
         wav.unlink()
         wav.write_bytes(b"another call")
         proxy.fault_of = lambda request: None
@@ -144,7 +145,7 @@ def test_another_call_under_the_name_of_one_that_was_sent_and_removed_stays(
     with uploading(spool, target, then="remove", tell=told.append):
         spool.finish_call = lambda id: None  # type: ignore[method-assign]  # as by a process that dies before it
         spool.put_call(files)
-        until(lambda: not any(path.exists() for path in files.paths), told)
+        wait_until(lambda: not any(path.exists() for path in files.paths), told)
     del spool.finish_call
     wav = files.recordings[0]
     wav.write_bytes(b"a live call")
@@ -182,7 +183,7 @@ def test_a_store_that_is_away_loses_nothing_and_is_told_once(
     with uploading(spool, target_of("s3://calls/x", rclone.environment), tell=told.append) as uploads:
         for _ in range(30):
             spool.put_call(recorded(folder))
-        until(lambda: told)
+        wait_until(lambda: told)
         assert uploads.problem
         rclone.start()
         until_sent(spool, 30, told)
@@ -218,7 +219,7 @@ def test_wrong_keys_are_told_once_and_nothing_is_given_up(
     with uploading(spool, target_of("s3://calls", wrong), tell=told.append):
         for _ in range(3):
             spool.put_call(recorded(folder))
-        until(lambda: told)
+        wait_until(lambda: told)
     assert len(told) == 1
     assert "403" in told[0]
     assert spool.figures().waiting_calls == 3
@@ -299,7 +300,7 @@ def test_files_that_are_gone_are_told(spool: Spool, rclone: RcloneS3, folder: Pa
     for path in wholly.paths:
         path.unlink()
     with uploading(spool, target_of("s3://calls/{uuid}", rclone.environment), tell=told.append):
-        until(lambda: (figures := spool.figures()).given_up == 1 and figures.uploaded == 1, told)
+        wait_until(lambda: (figures := spool.figures()).given_up == 1 and figures.uploaded == 1, told)
     assert rclone.objects().keys() == {f"{partly.name}.json"}
     assert sorted(told) == sorted(
         [
@@ -309,37 +310,35 @@ def test_files_that_are_gone_are_told(spool: Spool, rclone: RcloneS3, folder: Pa
     )
 
 
+def test_a_call_whose_names_are_too_long_for_any_store_is_given_up(
+    spool: Spool, rclone: RcloneS3, folder: Path, told: list[str]
+) -> None:
+    long, other = recorded(folder, uuid="x" * 1018), recorded(folder)
+    spool.put_call(long)
+    spool.put_call(other)
+    with uploading(spool, target_of("s3://calls/{uuid}/a", rclone.environment), tell=told.append):
+        wait_until(lambda: (figures := spool.figures()).given_up == 1 and figures.uploaded == 1, told)
+    assert rclone.objects().keys() == {f"{other.name}/a.{suffix}" for suffix in ("wav", "json")}
+    name = f"s3://calls/{'x' * 49}…: the name has 1,025 bytes, and no store takes more than 1,024: use a shorter URL"
+    assert told == [f"not uploaded: {long.name}: {name}"]
+
+
+@pytest.mark.parametrize("has_capture_elsewhere", [False, True])
 def test_a_folder_that_is_not_mounted_is_waited_for(
-    spool: Spool, rclone: RcloneS3, folder: Path, told: list[str]
+    spool: Spool, rclone: RcloneS3, folder: Path, told: list[str], has_capture_elsewhere: bool
 ) -> None:
     files = recorded(folder / "disk")
+    if has_capture_elsewhere:
+        capture = folder / "captures" / f"{files.name}.pcapng"
+        capture.parent.mkdir()
+        capture.write_bytes(b"pcapng")
+        files = dataclasses.replace(files, capture=capture)
     expected = contents(files)
     spool.put_call(files)
     spool.sync()
     (folder / "disk").rename(folder / "elsewhere")
     with uploading(spool, target_of("s3://calls/{uuid}", rclone.environment), tell=told.append):
-        until(lambda: told)
-        (folder / "elsewhere").rename(folder / "disk")
-        until_sent(spool, 1, told)
-    assert rclone.objects() == expected
-    assert told == [f"cannot upload {files.name}: there is no folder {folder / 'disk'} (trying again)"]
-
-
-def test_a_call_waits_for_a_folder_of_its_files_though_another_is_there(
-    spool: Spool, rclone: RcloneS3, folder: Path, told: list[str]
-) -> None:
-    captures = folder / "captures"
-    captures.mkdir(parents=True)
-    files = recorded(folder / "disk")
-    files = dataclasses.replace(files, capture=captures / f"{files.name}.pcapng")
-    assert files.capture is not None
-    files.capture.write_bytes(b"pcapng")
-    expected = contents(files)
-    spool.put_call(files)
-    spool.sync()
-    (folder / "disk").rename(folder / "elsewhere")
-    with uploading(spool, target_of("s3://calls/{uuid}", rclone.environment), tell=told.append):
-        until(lambda: told)
+        wait_until(lambda: told)
         (folder / "elsewhere").rename(folder / "disk")
         until_sent(spool, 1, told)
     assert rclone.objects() == expected
@@ -358,7 +357,7 @@ def test_a_folder_that_does_not_come_back_is_done_without(
     spool.sync()
     (folder / "disk").rename(folder / "elsewhere")
     with uploading(spool, target_of("s3://calls/{uuid}", rclone.environment), tell=told.append):
-        until(lambda: (figures := spool.figures()).given_up == 1 and figures.uploaded == 1, told)
+        wait_until(lambda: (figures := spool.figures()).given_up == 1 and figures.uploaded == 1, told)
     assert rclone.objects() == contents(whole)
     assert f"{files.name}: 1 file removed before being sent: {files.name}.pcapng" in told
 
@@ -372,7 +371,7 @@ def test_a_file_that_cannot_be_read_holds_up_its_call_only(
     with uploading(spool, target_of("s3://calls/{uuid}", rclone.environment), tell=told.append):
         spool.put_call(files)
         spool.put_call(other)
-        until(lambda: spool.figures().uploaded == 1 and told)
+        wait_until(lambda: spool.figures().uploaded == 1 and told)
     assert rclone.objects() == contents(other)
     assert told == [f"cannot upload {files.name}: is a directory: {files.recordings[0]} (trying again)"]
     assert spool.figures().waiting_calls == 1
@@ -402,11 +401,11 @@ def test_what_a_killed_process_has_sent_is_there_once(
     """
     dying = subprocess.Popen([sys.executable, "-c", textwrap.dedent(program)], stdin=subprocess.DEVNULL)
     try:
-        until(lambda: proxy.count("PUT", ".json") == 3)
+        wait_until(lambda: proxy.count("PUT", ".json") == 3)
     finally:
         dying.kill()
         dying.wait()
-    until(lambda: len(rclone.objects()) == 6)
+    wait_until(lambda: len(rclone.objects()) == 6)
     proxy.fault_of = lambda request: None
     spool = Spool(place)
     try:
@@ -428,7 +427,7 @@ def test_an_upload_that_hangs_does_not_hold_up_the_end(
     proxy.fault_of = lambda request: "stall" if request.method == "PUT" else None
     with uploading(spool, target_of("s3://calls/{uuid}", s3_environment(proxy.endpoint)), tell=told.append):
         spool.put_call(recorded(folder))
-        until(lambda: proxy.count("PUT") == 1)
+        wait_until(lambda: proxy.count("PUT") == 1)
     assert spool.figures().waiting_calls == 1
 
 
@@ -441,7 +440,7 @@ def test_where_the_spool_cannot_be_read_no_thread_stays(folder: Path) -> None:
     uploads = Uploads(Unreadable(), target_of("s3://calls", s3_environment("http://127.0.0.1:9")), 4, "keep", print)  # type: ignore[arg-type]
     with pytest.raises(sqlite3.OperationalError):
         uploads.work(threading.Event())
-    until(lambda: set(threading.enumerate()) <= before)
+    wait_until(lambda: set(threading.enumerate()) <= before)
 
 
 def test_a_panic_in_the_library_postpones_its_call_only(
@@ -459,12 +458,12 @@ def test_a_panic_in_the_library_postpones_its_call_only(
         patch.setattr(target.store, "put_new", panic)
         with uploading(spool, target, parallel=1, tell=told.append) as uploads:
             spool.put_call(files)
-            until(lambda: told)
+            wait_until(lambda: told)
             assert told == [f"internal error while uploading {files.name}: Panic('index out of bounds')"]
             patch.undo()
             other = recorded(folder)
             spool.put_call(other)
-            until(lambda: uploads.calls == 1, told)
+            wait_until(lambda: uploads.calls == 1, told)
     assert rclone.objects() == contents(other)
 
 

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -25,7 +25,7 @@ from audiosocket_cli.codec import Frame, FrameDecoder, Kind, digit_frame, encode
 from audiosocket_cli.errors import UsageError
 from audiosocket_cli.server.admission import Admission, AdmissionOptions, parse_network
 from support.peers import FRAME, connected, opening, read_to_end
-from support.running import CLOCK, COMMAND, Serve, Serving, is_running, rest_of, run
+from support.running import CLOCK, COMMAND, Serve, Serving, is_running, rest_of, run, wait_until
 
 PEER = r"127\.0\.0\.1:\d+"
 
@@ -111,13 +111,6 @@ def program(folder: Path, script: str, name: str = "judge") -> Path:
     path.write_text(f"#!/bin/sh\n{script}\n")
     path.chmod(0o700)
     return path
-
-
-def wait_until(holds: Callable[[], object], timeout_s: float = 5.0) -> None:
-    end_s = time.monotonic() + timeout_s
-    while not holds():
-        assert time.monotonic() < end_s, "it never came to pass"
-        time.sleep(0.01)
 
 
 def pid_in(path: Path) -> str:

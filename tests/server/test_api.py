@@ -9,7 +9,6 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -19,7 +18,7 @@ from audiosocket_cli.errors import FileError
 from audiosocket_cli.net.http_routes import Request
 from audiosocket_cli.server.api import Gatekeeper, read_token
 from support.peers import connected, free_port, get, opening, read_to_end, reset
-from support.running import Serve, run
+from support.running import Serve, run, wait_until
 
 UUID, OPENING = opening()
 SPEECH_THEN_RESULT = """\
@@ -39,13 +38,6 @@ def bot(tmp_path: Path) -> list[str]:
     path = tmp_path / "bot.py"
     path.write_text(SPEECH_THEN_RESULT)
     return ["--exec", f"python3 -S {path}"]
-
-
-def until(is_so: Callable[[], object], timeout_s: float = 10) -> None:
-    deadline_s = time.monotonic() + timeout_s
-    while not is_so():
-        assert time.monotonic() < deadline_s
-        time.sleep(0.02)
 
 
 def listed(port: int) -> int:
@@ -85,7 +77,7 @@ def test_the_result_is_there_as_soon_as_the_caller_sees_the_hangup(serve: Serve,
     for thread in threads:
         thread.join(30)
     assert answers == {opening(number)[0]: (200, f"to {opening(number)[0]}") for number in range(1, 13)}
-    until(lambda: listed(port) == 0)
+    wait_until(lambda: listed(port) == 0)
     uuid = opening(3)[0]
     ended = json.loads(get(port, f"/calls/{uuid}")[1])
     assert (ended["state"], ended["result"]) == ("ended", f"to {uuid}")
@@ -99,7 +91,7 @@ def test_a_call_is_hung_up_with_a_result_and_no_other_call_is(serve: Serve, work
     port = free_port()
     serving = serve("--api", f"127.0.0.1:{port}", "--workers", workers, "--json")
     with connected(serving, OPENING) as peer, connected(serving, opening(2)[1]) as other:
-        until(lambda: listed(port) == 2)
+        wait_until(lambda: listed(port) == 2)
         status, text = get(port, f"/calls/{UUID}/hangup", "POST", "result=operator")
         assert (status, json.loads(text)["result"]) == (200, "operator")
         read_to_end(peer)
@@ -111,7 +103,7 @@ def test_a_call_is_hung_up_with_a_result_and_no_other_call_is(serve: Serve, work
         assert listed(port) == 1
         other.shutdown(socket.SHUT_WR)
         assert "result" not in serving.wait_for_end(opening(2)[0])
-    until(lambda: listed(port) == 0)
+    wait_until(lambda: listed(port) == 0)
 
 
 def test_calls_of_a_worker_that_was_killed_have_ended_and_those_of_the_others_go_on(serve: Serve) -> None:
@@ -121,17 +113,17 @@ def test_calls_of_a_worker_that_was_killed_have_ended_and_those_of_the_others_go
     with contextlib.ExitStack() as stack:
         for number in range(1, 9):  # one after the other, so that both have some
             stack.enter_context(connected(serving, opening(number)[1]))
-            until(lambda count=number: listed(port) == count)
+            wait_until(lambda count=number: listed(port) == count)
             time.sleep(0.05)
         os.kill(int(children[0]), signal.SIGKILL)
-        until(lambda: 0 < listed(port) < 8)
+        wait_until(lambda: 0 < listed(port) < 8)
         states = [json.loads(get(port, f"/calls/{opening(number)[0]}")[1]) for number in range(1, 9)]
         lost = [call for call in states if call["state"] == "ended"]
         assert len(lost) + listed(port) == 8
         assert {call["ended_reason"] for call in lost} == {"its process died"}
         live = next(call["uuid"] for call in states if call["state"] == "live")
         assert get(port, f"/calls/{live}/hangup", "POST")[0] == 200
-        until(lambda: json.loads(get(port, f"/calls/{live}")[1])["state"] == "ended")
+        wait_until(lambda: json.loads(get(port, f"/calls/{live}")[1])["state"] == "ended")
 
 
 def test_a_hundred_dialplans_that_ask_at_once_have_each_its_result(serve: Serve) -> None:
@@ -141,7 +133,7 @@ def test_a_hundred_dialplans_that_ask_at_once_have_each_its_result(serve: Serve)
     with contextlib.ExitStack() as stack:
         for number in numbers:
             stack.enter_context(connected(serving, opening(number)[1]))
-        until(lambda: listed(port) == 100)
+        wait_until(lambda: listed(port) == 100)
         for number in numbers:
             assert get(port, f"/calls/{opening(number)[0]}/hangup", "POST", f"result={number}")[0] == 200
         with ThreadPoolExecutor(100) as threads:

@@ -19,7 +19,7 @@ from audiosocket_cli.net.loop import run as run_on_uvloop
 from audiosocket_cli.server import hooks
 from audiosocket_cli.server.hooks import HookResult, ask_hook, run_hook
 from support.peers import FRAME, connected, opening
-from support.running import CLOCK, Serve, Serving, is_running, need, run
+from support.running import CLOCK, Serve, Serving, is_running, need, run, wait_until
 
 
 def shell(script: str) -> list[str]:
@@ -28,13 +28,6 @@ def shell(script: str) -> list[str]:
 
 def outcome(words: list[str], timeout_s: float = 5.0, **facts: str) -> str | None:
     return asyncio.run(run_hook(words, facts, timeout_s))
-
-
-def wait_until(holds: Callable[[], object], timeout_s: float = 5.0) -> None:
-    end_s = time.monotonic() + timeout_s
-    while not holds():
-        assert time.monotonic() < end_s, "it never came to pass"
-        time.sleep(0.01)
 
 
 def has_children() -> bool:

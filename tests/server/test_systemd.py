@@ -24,7 +24,7 @@ from audiosocket_cli.errors import NetworkError
 from audiosocket_cli.server.systemd import Notifier, others_descriptors, passed_descriptors, take_sockets
 from support.activated import Manager, managed, start_activated
 from support.pages import FILES
-from support.running import COMMAND, missing, need, run
+from support.running import COMMAND, missing, need, run, wait_until
 
 UNITS = {name: text for name, text in FILES.items() if name.endswith((".service", ".socket"))}
 WAYS = pytest.mark.parametrize("more", [(), ("--workers", "2")], ids=["alone", "workers"])
@@ -191,7 +191,7 @@ def test_once_the_socket_unit_is_stopped_too_a_draining_server_leaves_no_port_op
     with call(address):
         listener.close()
         process.send_signal(signal.SIGTERM)
-        _wait_until(lambda: _refuses(address))
+        wait_until(lambda: _refuses(address))
     assert process.wait(30) == 143
 
 
@@ -201,13 +201,6 @@ def _refuses(address: object) -> bool:
     except ConnectionRefusedError:
         return True
     return False
-
-
-def _wait_until(is_so: Callable[[], bool]) -> None:
-    give_up_s = time.monotonic() + 20
-    while not is_so():
-        assert time.monotonic() < give_up_s
-        time.sleep(0.05)
 
 
 @WAYS
@@ -220,7 +213,7 @@ def test_programs_inherit_neither_sockets_nor_variables(
     environment = {"NOTIFY_SOCKET": str(manager.path), "WATCHDOG_USEC": "60000000"}
     start([listener], "serve", *more, "--exec", "./bot", **environment)
     with call(listener.getsockname()):
-        _wait_until((tmp_path / "seen").exists)
+        wait_until((tmp_path / "seen").exists)
     seen = (tmp_path / "seen").read_text()
     assert not re.search(r"(?m)^(LISTEN_|NOTIFY_|WATCHDOG_)", seen)
     if Path("/proc/self/fd").is_dir():

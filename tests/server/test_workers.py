@@ -10,7 +10,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,7 +18,7 @@ import soundfile
 
 from audiosocket_cli.codec import Kind
 from support.peers import FRAME, connected, opening, read_to_end
-from support.running import COMMAND, Serve, Serving, need, run
+from support.running import COMMAND, Serve, Serving, need, run, wait_until
 
 SPEECH = FRAME * 25
 
@@ -36,13 +36,6 @@ def calls(serving: Serving, numbers: range) -> Iterator[list[socket.socket]]:
     """Calls that have said their UUIDs and half a second of audio, and stay."""
     with contextlib.ExitStack() as stack:
         yield [stack.enter_context(connected(serving, opening(number)[1], SPEECH)) for number in numbers]
-
-
-def wait_until(is_so: Callable[[], bool], timeout_s: float = 20) -> None:
-    deadline_s = time.monotonic() + timeout_s
-    while not is_so():
-        assert time.monotonic() < deadline_s
-        time.sleep(0.05)
 
 
 def is_there(pid: int) -> bool:

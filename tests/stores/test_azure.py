@@ -8,14 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from audiosocket_cli.stores import content
 from audiosocket_cli.stores.store_error import StoreError, StoreFault
 from support.azurite import ACCOUNT, Azurite, azure_environment, azurite
 from support.faulty_store import faulty_store
-from support.opened_stores import opened
-
-DATA = bytes(range(256)) * 100
-WAV = "audio/wav"
+from support.opened_stores import DATA, NAME, WAV, assert_what_is_put_comes_back, opened
 
 
 @pytest.fixture(scope="module")
@@ -26,21 +22,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Azurite]:
 
 def test_what_is_put_comes_back(server: Azurite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = opened("az://calls/pbx1", server.environment)
-    name = "2026-11-30/ü b+%41#?&(x),=@:.wav"
-    assert not store.put_new(name, DATA, WAV).was_there
-    assert store.put_new(name, DATA, WAV).was_there
-    with pytest.raises(StoreError) as raised:
-        store.put_new(name, DATA[:-1] + b"x", WAV)
-    assert raised.value.is_taken
-    assert [(info.name, info.size) for info in store.list()] == [(name, len(DATA))]
-    assert store.read(name) == DATA
-    assert store.read_range(name, 10, 20) == DATA[10:30]
-    assert store.read_range(name, len(DATA) + 10, 20) == b""
-    large = tmp_path / "large.wav"
-    large.write_bytes(bytes(9 << 20))
-    monkeypatch.setattr(content, "MAX_SINGLE_BYTES", 1 << 20)
-    assert not store.put_new("large.wav", large, WAV).was_there
-    assert store.put_new("large.wav", large, WAV).was_there
+    assert_what_is_put_comes_back(store, tmp_path, monkeypatch)
+    assert store.read_range(NAME, len(DATA) + 10, 20) == b""
 
 
 def test_an_answer_that_is_lost_leaves_one_object(server: Azurite) -> None:

@@ -11,13 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from audiosocket_cli.stores import content
 from audiosocket_cli.stores.store_error import StoreError, StoreFault
-from support.opened_stores import opened
+from support.opened_stores import DATA, NAME, WAV, assert_what_is_put_comes_back, opened
 from support.rclone_s3 import RcloneS3, rclone_s3
-
-DATA = bytes(range(256)) * 100
-WAV = "audio/wav"
 
 
 @pytest.fixture(scope="module")
@@ -32,21 +28,8 @@ def environment(server: RcloneS3) -> dict[str, str]:
 
 def test_what_is_put_comes_back(server: RcloneS3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = opened("gs://calls/pbx1", environment(server))
-    name = "2026-11-30/ü b+%41#?&(x),=@:.wav"
-    assert not store.put_new(name, DATA, WAV).was_there
-    assert store.put_new(name, DATA, WAV).was_there
-    with pytest.raises(StoreError) as raised:
-        store.put_new(name, DATA[:-1] + b"x", WAV)
-    assert raised.value.is_taken
-    large = tmp_path / "large.wav"
-    large.write_bytes(bytes(9 << 20))
-    monkeypatch.setattr(content, "MAX_SINGLE_BYTES", 1 << 20)
-    assert not store.put_new("large.wav", large, WAV).was_there
-    assert store.put_new("large.wav", large, WAV).was_there
-    assert [(info.name, info.size) for info in store.list()] == [(name, len(DATA)), ("large.wav", 9 << 20)]
-    assert store.read(name) == DATA
-    assert store.read_range(name, 10, 20) == DATA[10:30]
-    assert server.objects() == {f"pbx1/{name}": DATA, "pbx1/large.wav": bytes(9 << 20)}
+    assert_what_is_put_comes_back(store, tmp_path, monkeypatch)
+    assert server.objects() == {f"pbx1/{NAME}": DATA, "pbx1/large.wav": bytes(9 << 20)}
 
 
 def test_no_such_bucket_is_told(server: RcloneS3) -> None:

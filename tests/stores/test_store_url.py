@@ -32,9 +32,9 @@ def test_a_url_is_a_bucket_and_a_path(text: str, expected: StoreUrl) -> None:
                        "az://CONTAINER/PATH")),
         ("http://calls/x", ("http://calls/x is not the URL of an object store: write s3://BUCKET/PATH, "
                            "gs://BUCKET/PATH or az://CONTAINER/PATH")),
-        ("s3:///x", ("s3:///x names no bucket that can be: write s3://BUCKET/PATH, gs://BUCKET/PATH or "
+        ("s3:///x", ("s3:///x names no valid bucket: write s3://BUCKET/PATH, gs://BUCKET/PATH or "
                     "az://CONTAINER/PATH")),
-        ("s3://{date}/x", ("s3://{date}/x names no bucket that can be: write s3://BUCKET/PATH, gs://BUCKET/PATH or "
+        ("s3://{date}/x", ("s3://{date}/x names no valid bucket: write s3://BUCKET/PATH, gs://BUCKET/PATH or "
                           "az://CONTAINER/PATH")),
         ("s3://AKEY:SECRET@calls/x", ("s3://…@calls/x holds keys: leave them out, and set them in the environment, as "
                                      "AWS_ACCESS_KEY_ID")),

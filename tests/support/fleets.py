@@ -7,26 +7,17 @@ import signal
 import socket
 import subprocess
 import threading
-import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from support.pages import EXAMPLES
 from support.peers import free_port, get
 from support.plans import Bed
-from support.running import COMMAND, need
+from support.running import COMMAND, need, wait_until
 
 PATIENCE_S = 60.0
 SERVERS = ("bot1", "bot2")
 SHOWN_ADDRESSES = ("10.0.0.6:9092", "10.0.0.7:9092")
-
-
-def wait_until(is_so: Callable[[], bool], what: str, within_s: float = PATIENCE_S) -> None:
-    give_up_s = time.monotonic() + within_s
-    while not is_so():
-        assert time.monotonic() < give_up_s, what
-        time.sleep(0.05)
 
 
 class FleetServer:

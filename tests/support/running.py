@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,6 +39,14 @@ def missing(reason: str) -> None:
     if os.environ.get("CI"):
         pytest.fail(f"{reason}, and CI skips nothing")
     pytest.skip(reason)
+
+
+def wait_until(is_so: Callable[[], object], told: object = "", within_s: float = MAX_WAIT_S) -> None:
+    """Wait until something is so; `told` is shown where it never comes to be."""
+    until_s = time.monotonic() + within_s
+    while not is_so():
+        assert time.monotonic() < until_s, told
+        time.sleep(0.01)
 
 
 def run(

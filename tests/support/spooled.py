@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +15,7 @@ from audiosocket_cli.outbox.spool import Spool
 from audiosocket_cli.outbox.uploads import Then, Uploads, UploadTarget
 from audiosocket_cli.stores.object_name import ObjectNames
 from support.opened_stores import opened
+from support.running import wait_until
 
 STARTED_AT = "2026-11-30T12:00:00+00:00"
 LONG_S = 60.0
@@ -57,14 +57,6 @@ def uploading(
         thread.join()
 
 
-def until(condition: Callable[[], object], told: list[str] | None = None) -> None:
-    """Wait for a condition."""
-    end_s = time.monotonic() + LONG_S
-    while not condition():
-        assert time.monotonic() < end_s, told
-        time.sleep(0.02)
-
-
 def until_sent(spool: Spool, calls: int, told: list[str] | None = None) -> None:
     """Wait until so many calls are in the store, and none waits."""
-    until(lambda: (figures := spool.figures()).uploaded == calls and not figures.waiting_calls, told)
+    wait_until(lambda: (figures := spool.figures()).uploaded == calls and not figures.waiting_calls, told)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import ssl
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -13,6 +12,8 @@ from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 from standardwebhooks import Webhook
+
+from support.running import wait_until
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwMfKQ9r8GKYqrTwjU"
 
@@ -62,12 +63,9 @@ class Receiver:
             with self.lock:
                 self.at_once -= 1
 
-    def wait_for(self, condition: Callable[[], object], seconds: float = 60.0) -> None:
+    def wait_for(self, condition: Callable[[], object]) -> None:
         """Wait until something is so."""
-        until = time.monotonic() + seconds
-        while not condition():
-            assert time.monotonic() < until, f"waited in vain: {len(self.events)} events, {self.refused}"
-            time.sleep(0.01)
+        wait_until(condition, self.refused)
 
 
 @contextmanager

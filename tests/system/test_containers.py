@@ -18,10 +18,9 @@ import yaml
 
 from audiosocket_cli.quantities import parse_duration
 from support.contained import CALLS, HOME, USER, Container
-from support.fleets import wait_until
 from support.pages import EXAMPLES
 from support.peers import FRAME, free_port, get, opening, read_to_end
-from support.running import stat_of
+from support.running import stat_of, wait_until
 
 FILE = EXAMPLES["Containerfile"]
 MANIFESTS: list[dict[str, Any]] = list(yaml.safe_load_all(EXAMPLES["kubernetes.yaml"]))

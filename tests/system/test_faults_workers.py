@@ -21,7 +21,7 @@ import pytest
 from audiosocket_cli.server.limits import new_shared_file
 from audiosocket_cli.server.worker_process import WorkerProcess
 from support.faults import FRAMES, PTIME_S, Serve, dial, needs_proc, show
-from support.running import COMMAND, Serving, run
+from support.running import COMMAND, Serving, run, wait_until
 
 STAYS = """
 import os, signal, sys, time
@@ -59,14 +59,6 @@ def is_there(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
     except OSError:
         return False
-
-
-def wait_until(is_so: object, timeout_s: float = 30) -> None:
-    assert callable(is_so)
-    deadline_s = time.monotonic() + timeout_s
-    while not is_so():
-        assert time.monotonic() < deadline_s
-        time.sleep(0.05)
 
 
 def answered_s(serving: Serving, number: int) -> float:

@@ -14,9 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from support.fleets import PATIENCE_S, SERVERS, FleetProxy, FleetServer, Load, wait_until
+from support.fleets import PATIENCE_S, SERVERS, FleetProxy, FleetServer, Load
 from support.peers import FRAME, opening, read_to_end
 from support.plans import Bed, generated, running_bed
+from support.running import wait_until
 
 CALL_S = 1.5
 EVERY_S = 0.15

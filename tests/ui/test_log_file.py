@@ -10,8 +10,6 @@ import shutil
 import signal
 import stat
 import subprocess
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -21,7 +19,7 @@ from audiosocket_cli.audio.pcm import tone
 from audiosocket_cli.errors import UsageError
 from audiosocket_cli.ui.log_file import LogFile
 from support.pages import FILES
-from support.running import CLOCK, Serve, Serving, need, run
+from support.running import CLOCK, Serve, Serving, need, run, wait_until
 
 
 @pytest.fixture
@@ -46,13 +44,6 @@ def log(tmp_path: Path, told: list[str]) -> LogFile:
 def calls(serving: Serving, word: Path, count: int = 1) -> None:
     for _ in range(count):
         assert run("play", word, serving.target).returncode == 0
-
-
-def wait_until(condition: Callable[[], bool]) -> None:
-    give_up_s = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < give_up_s
-        time.sleep(0.02)
 
 
 def ends_in(path: Path) -> int:

@@ -11,12 +11,12 @@ from typing import Any, Final
 from audiosocket_cli.call.faults.drawn_fault import DrawnFault
 from audiosocket_cli.call.faults.fault_line import FaultLine
 from audiosocket_cli.call.faults.fault_spec import Direction, FaultSpec, parse_fault
-from audiosocket_cli.disk import check_rereadable
+from audiosocket_cli.disk import check_rereadable, small_text
 from audiosocket_cli.errors import FileError, UsageError
 from audiosocket_cli.model import Side
 from audiosocket_cli.text import counted
 
-_MAX_CHARACTERS: Final = 65536
+_MAX_BYTES: Final = 65536
 _MAX_SEED: Final = 1_000_000_000
 
 
@@ -85,17 +85,8 @@ class FaultPlan:
 
 def read_faults(path: Path) -> tuple[FaultSpec, ...]:
     """Read a file of faults, one per line; the text after # is a comment. Raises `FileError`, which names the line."""
-    try:
-        with path.open(encoding="utf-8-sig") as file:
-            text = file.read(_MAX_CHARACTERS + 1)
-    except OSError as error:
-        raise FileError(f"cannot read {path}: {(error.strerror or str(error)).lower()}") from None
-    except UnicodeDecodeError:
-        raise FileError(f"cannot read {path}: it is not text in UTF-8") from None
-    if len(text) > _MAX_CHARACTERS:
-        raise FileError(f"cannot read {path}: it is longer than {_MAX_CHARACTERS:,} characters")
     faults = []
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(small_text(path, _MAX_BYTES, "faults, one in each line").splitlines(), 1):
         written = line.partition("#")[0].strip()
         if not written:
             continue

@@ -20,13 +20,7 @@ from audiosocket_cli.call.sources.prompts import Prompt
 from audiosocket_cli.errors import FileError
 from audiosocket_cli.model import Call, Side, now_utc
 from support.fakes import UUID_1
-
-
-def wait_until(holds: Callable[[], bool]) -> None:
-    end_s = time.monotonic() + 20
-    while not holds():
-        assert time.monotonic() < end_s
-        time.sleep(0.005)
+from support.running import wait_until
 
 
 def call() -> Call:

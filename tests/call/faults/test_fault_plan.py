@@ -92,7 +92,7 @@ def test_a_file_with_a_wrong_line_is_refused_and_the_old_faults_stay(tmp_path: P
 
 @pytest.mark.parametrize(
     ("content", "says"),
-    [(b"\xff\xfe\x00", "not text in UTF-8"), (b"#" * 70_000, "longer than 65,536 characters")],
+    [(b"\xff\xfe\x00", "not text in UTF-8"), (b"#" * 70_000, "longer than 65,536 bytes")],
     ids=["binary", "long"],
 )
 def test_a_file_that_is_no_list_of_faults_is_told(tmp_path: Path, content: bytes, says: str) -> None:

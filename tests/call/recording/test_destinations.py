@@ -22,6 +22,7 @@ from audiosocket_cli.disk import HalfMade
 from audiosocket_cli.errors import UsageError
 from audiosocket_cli.model import Call, Side
 from support.fakes import UUID_1
+from support.nobody import as_nobody
 from support.running import run
 
 SAMPLES = bytes(range(200)) * 8
@@ -472,14 +473,8 @@ def test_a_place_that_cannot_be_written_to_is_refused_before_anything_connects(n
 
 def test_a_folder_of_somebody_else_is_refused(tmp_path: Path) -> None:
     (tmp_path / "theirs").mkdir(mode=0o500)
-    me = os.geteuid()
-    if me == 0:  # root may write anywhere
-        os.seteuid(65534)
-    try:
-        with pytest.raises(UsageError, match=r"^cannot record to theirs/call\.wav: permission denied$"):
-            FileOutput("theirs/call.wav").prepare()
-    finally:
-        os.seteuid(me)
+    with as_nobody(), pytest.raises(UsageError, match=r"^cannot record to theirs/call\.wav: permission denied$"):
+        FileOutput("theirs/call.wav").prepare()
 
 
 def test_preparing_makes_the_parents_and_leaves_nothing_else(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 from audiosocket_cli.doctor.log.log_files import LogFiles
 from audiosocket_cli.errors import FileError, UsageError
+from support.nobody import as_nobody
 
 LINE = b"[Nov 29 10:00:00] ERROR[1][C-00000001] app_audiosocket.c: Channel is not answered"
 OLDER = LINE.replace(b"Nov 29", b"Nov 28")
@@ -86,14 +87,8 @@ def test_what_cannot_be_opened_is_refused(tmp_path: Path) -> None:
 
 def test_a_file_of_another_user_is_refused(tmp_path: Path) -> None:
     (tmp_path / "full").touch(mode=0o000)
-    me = os.geteuid()
-    if me == 0:  # who may read all files
-        os.seteuid(65534)
-    try:
-        with pytest.raises(FileError, match="permission denied; run as a user"):
-            lines_of(tmp_path / "full")
-    finally:
-        os.seteuid(me)
+    with as_nobody(), pytest.raises(FileError, match="permission denied; run as a user"):
+        lines_of(tmp_path / "full")
 
 
 def test_standard_input_is_named_once() -> None:
