@@ -87,7 +87,7 @@ def test_what_is_wrong_is_one_line(calls: Run, tmp_path: Path) -> None:
         ("s3://calls/calls", "--keep", "90d"): (2, "lifecycle rule"),
         ("http://127.0.0.1/calls",): (2, "not the URL of an object store"),
         ("s3://key:secret@calls/calls",): (2, "…@calls/calls holds keys"),
-        ("s3://",): (2, "names no bucket"),
+        ("s3://",): (2, "names no valid bucket"),
     }
     for words, (expected, text) in wrong.items():
         code, lines, said = calls(*words)
