@@ -42,6 +42,14 @@ def with_verdict(run: Run, verdict: Verdict) -> dict[str, str]:
     return {result.case.id: result.observed for result in run.results if result.verdict is verdict}
 
 
+def not_judged(run: Run) -> set[str]:
+    """Return the cases of pace that this machine was too busy for, as the check says of each."""
+    return {
+        case for case, observed in with_verdict(run, UNKNOWN).items()
+        if case in ("pace/rate", "pace/bursts") and "but this machine was" in observed
+    }  # fmt: skip
+
+
 def result(case_id: str, *verdicts: Verdict, observed: str = "", **more: Any) -> CaseResult:
     (case,) = choose([case_id], [], Level.INFO)
     attempts = [Attempt(Observation(each, observed or f"it was a {each.value}"), 0.25, **more) for each in verdicts]
