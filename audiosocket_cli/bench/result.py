@@ -104,8 +104,13 @@ class BenchResult:
         }
 
     def as_file(self) -> dict[str, Any]:
-        """Return all of it as JSON values, from which `result_from_json` makes it again."""
+        """Return all of it as JSON values, from which `result_from_json` makes it again.
+
+        Times are not rounded here, so that all that is made of a kept result is what was made of it at once.
+        """
         return self.as_json() | {
+            "elapsed_s": self.elapsed_s,
+            "gone_s": self.gone_s,
             "calls_at_once": self.calls_at_once,
             "usage": self.usage,
             "thresholds": list(self.thresholds),

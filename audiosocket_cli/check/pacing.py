@@ -11,7 +11,7 @@ from audiosocket_cli.asterisk.facts import BURST_MS, GAP_MS, is_burst
 from audiosocket_cli.check.probe import HeardFrame
 from audiosocket_cli.codec import RATE_BY_KIND, SAMPLE_BYTES
 
-_MAX_GAP_S: Final = 2 * GAP_MS / 1000
+MAX_GAP_S: Final = 2 * GAP_MS / 1000
 """Audio with longer gaps is not continuous: it pauses."""
 
 _MAX_STALLS: Final = 2
@@ -43,7 +43,7 @@ def pace_of(frames: Sequence[HeardFrame]) -> Pace:
     for frame in frames:
         if not audio_s(frame):
             continue
-        if run and frame.at_s - run[-1].at_s > max(_MAX_GAP_S, 2 * audio_s(run[-1])):
+        if run and frame.at_s - run[-1].at_s > max(MAX_GAP_S, 2 * audio_s(run[-1])):
             run = []
         run.append(frame)
         if run[-1].at_s - run[0].at_s > (best[-1].at_s - best[0].at_s if best else -1.0):

@@ -44,8 +44,13 @@ class ListenedCall:
 
     @property
     def left_out_s(self) -> float:
-        """Seconds of the call's sound that nobody heard."""
-        return 0.0 if self._sound is None else self._sound.left_out_s
+        """Seconds of the call's sound that nobody heard, and of which nobody was told."""
+        return 0.0 if self._sound is None else self._sound.left_out_s + self._lost / self._sound.rate_hz
+
+    def tell_end(self, reason: str) -> None:
+        """Tell that there is no more, and what was lost of the last of it."""
+        self.close()
+        self._tell({"call": self.number, "silent": reason, **self._take_lost()})
 
     def tell_beginning(self) -> None:
         """Tell the rate, once it is known, to somebody who has just come."""
@@ -74,11 +79,13 @@ class ListenedCall:
         samples = self._sound.take(caller, server, now_s, is_last=not is_live)
         if not samples:
             return
-        lost = {"lost": self._lost} if self._lost else {}
+        lost = self._take_lost()
         if self._tell({"call": self.number, "samples": samples, **lost}) is False:
-            self._lost += len(samples) // BYTES_PER_SAMPLE
-        else:
-            self._lost = 0
+            self._lost = lost.get("lost", 0) + len(samples) // BYTES_PER_SAMPLE
+
+    def _take_lost(self) -> dict[str, int]:
+        lost, self._lost = self._lost, 0
+        return {"lost": lost} if lost else {}
 
     def _rate_hz(self, *batches: Chunks) -> int | None:
         """Return the best rate that the call has had so far; None before its first audio."""

@@ -72,16 +72,26 @@ class Listening:
             self.dropped += lost
             self._samples.append(samples)
             self._waiting_bytes += len(samples)
-            while self._waiting_bytes > MAX_SOUND_S * self.rate_hz * BYTES_PER_SAMPLE and len(self._samples) > 1:
-                oldest = len(self._samples.popleft())
-                self._waiting_bytes -= oldest
-                self.dropped += oldest // BYTES_PER_SAMPLE
+            self._drop(self._waiting_bytes - round(MAX_SOUND_S * self.rate_hz) * BYTES_PER_SAMPLE)
             self._notify()
 
-    def end(self, reason: str) -> None:
-        """There is no more."""
+    def _drop(self, size: int) -> None:
+        """Drop so many bytes of the oldest, if any."""
+        while size > 0:
+            oldest = self._samples.popleft()
+            if len(oldest) > size:
+                self._samples.appendleft(oldest[size:])
+            gone = min(size, len(oldest))
+            self._waiting_bytes -= gone
+            self.dropped += gone // BYTES_PER_SAMPLE
+            size -= gone
+
+    def end(self, reason: str, lost: int = 0) -> None:
+        """There is no more; `lost` samples at the end are missing."""
         with self._lock:
-            self.reason = self.reason or reason
+            if self.reason is None:
+                self.reason = reason
+                self.dropped += lost
             self._notify()
 
     async def begun(self) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from audiosocket_cli.call.deferred import Deferred
 from audiosocket_cli.call.events import CallListened, Report
@@ -26,6 +26,18 @@ _TOGETHER: Final = 4
 """Calls that are measured in one step: a tenth of a millisecond."""
 
 
+class _Listener(NamedTuple):
+    """Who listens to which call."""
+
+    number: int
+    """Of the call."""
+    by: str
+    from_s: float
+    """Since when, in the call."""
+    left_out_s: float
+    """What was left out of the call's sound before that."""
+
+
 class WatchedCalls:
     """What is told of the live calls of a process, by order."""
 
@@ -36,8 +48,7 @@ class WatchedCalls:
         self._blame = blame
         self._meters: _Meters | None = None
         self._listened: dict[int, ListenedCall] = {}
-        self._callers: dict[int, tuple[int, str, float]] = {}
-        """Of each listener: which call, who, and since when in the call."""
+        self._callers: dict[int, _Listener] = {}
         self._step: asyncio.TimerHandle | None = None
 
     def order(self, what: Mapping[str, Any]) -> None:
@@ -76,31 +87,31 @@ class WatchedCalls:
             self._listened[number].tell_beginning()
         else:
             self._listened[number] = ListenedCall(number, live, self._news.tell)
-        self._callers[listener] = number, by, live.session.age_s
-        self._report(CallListened(live.session.call, by, live.session.age_s))
+        from_s = live.session.age_s
+        self._callers[listener] = _Listener(number, by, from_s, self._listened[number].left_out_s)
+        self._report(CallListened(live.session.call, by, from_s))
         if self._step is None:
             self._step = asyncio.get_running_loop().call_later(STEP_S, self._go_on)
 
     def _leave(self, listener: int, missed_s: float = 0.0) -> None:
-        number, by, from_s = self._callers.pop(listener, (0, "", 0.0))
-        listened = self._listened.get(number)
-        if listened is None:
+        gone = self._callers.pop(listener, None)
+        if gone is None:
             return
+        listened = self._listened[gone.number]
         live = listened.live
         assert live.session.call is not None
-        missed_s += listened.left_out_s
-        self._report(CallListened(live.session.call, by, from_s, live.session.age_s, missed_s))
-        if all(other != number for other, _, _ in self._callers.values()):
-            self._listened.pop(number).close()
+        missed_s = max(0.0, missed_s + listened.left_out_s - gone.left_out_s)
+        self._report(CallListened(live.session.call, gone.by, gone.from_s, live.session.age_s, missed_s))
+        if all(other.number != gone.number for other in self._callers.values()):
+            self._listened.pop(gone.number).close()
 
     def _go_on(self) -> None:
         """Tell what has come of all calls that are listened to."""
         goes_on = False
-        for number, listened in list(self._listened.items()):
+        for listened in list(self._listened.values()):
             reason = None if listened.is_over else self._why_over(listened)
             if reason is not None:
-                listened.close()  # its listeners leave once they have heard the last of it
-                self._news.tell({"call": number, "silent": reason})
+                listened.tell_end(reason)  # its listeners leave once they have heard the last of it
             goes_on = goes_on or not listened.is_over
         self._step = asyncio.get_running_loop().call_later(STEP_S, self._go_on) if goes_on else None
 

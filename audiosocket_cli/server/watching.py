@@ -88,12 +88,12 @@ class Watching:
             case {"levels": list(levels)}:
                 self._take_levels(process, levels)
             case {"call": int(number), "samples": bytes() | str() as samples}:
-                self._take_samples((process, number), samples, news.get("lost", 0))
+                self._take_samples((process, number), samples, _lost_in(news))
             case {"call": int(number), "sound": {"rate_hz": int(rate_hz), "at_s": int() | float() as at_s}}:
                 for listener in self._listeners_of((process, number)):
                     listener.begin(rate_hz, at_s)
             case {"call": int(number), "silent": str(reason)}:
-                self._end_listening((process, number), reason)
+                self._end_listening((process, number), reason, _lost_in(news))
             case _:
                 self.calls.take(process, news)
 
@@ -118,18 +118,18 @@ class Watching:
             if self.is_watched:
                 self._levels[process] = told
 
-    def _take_samples(self, key: Key, samples: bytes | str, lost: Any) -> None:
+    def _take_samples(self, key: Key, samples: bytes | str, lost: int) -> None:
         if isinstance(samples, str):
             try:
                 samples = base64.b64decode(samples, validate=True)
             except binascii.Error:
                 raise ValueError("odd samples") from None
         for listener in self._listeners_of(key):
-            listener.put(samples, lost if isinstance(lost, int) and lost > 0 else 0)
+            listener.put(samples, lost)
 
-    def _end_listening(self, key: Key, reason: str) -> None:
+    def _end_listening(self, key: Key, reason: str, lost: int = 0) -> None:
         for listener in self._listeners_of(key):
-            listener.end(reason)
+            listener.end(reason, lost)
 
     # For those who watch.
 
@@ -208,3 +208,9 @@ class Watching:
         if self._loop is not None and self._order is not None:
             with contextlib.suppress(RuntimeError):  # the loop is closed: the server ends
                 self._loop.call_soon_threadsafe(self._order, process, order)
+
+
+def _lost_in(news: Mapping[str, Any]) -> int:
+    """Return how many samples are missing before what is told."""
+    lost = news.get("lost")
+    return lost if isinstance(lost, int) and lost > 0 else 0

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 from pathlib import Path
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 
-from audiosocket_cli.bench.figures import METRICS, Figures
-from audiosocket_cli.bench.result import NAMES, BenchResult, read_result
+from audiosocket_cli.bench.figures import ERRORS, METRICS, Figures
+from audiosocket_cli.bench.result import COUNTS, NAMES, BenchResult, read_result, result_from_json
 from audiosocket_cli.errors import FileError
+from audiosocket_cli.text import printable
+from audiosocket_cli.ui.bench_report import bench_lines, csv_lines, verdict_lines
+from support.bench_results import SETTINGS
 
 
 def result(**times_ms: float) -> BenchResult:
@@ -28,6 +35,38 @@ def test_a_file_gives_the_same_values_again(tmp_path: Path) -> None:
     before = result(turn=500.0, echo=1.0)
     before.save(tmp_path / "new" / "result.json")
     assert read_result(tmp_path / "new" / "result.json").as_json() == before.as_json()
+
+
+amounts = st.floats(0, 1e5)
+texts = st.sampled_from(
+    ["cannot connect", "reset \x1b[2J\u202e\udc80", "0.2 s at once [server-bursts]", "odd [clipped]"]
+)
+
+
+@st.composite
+def results(draw: st.DrawFn) -> BenchResult:
+    figures = Figures()
+    for name in draw(st.lists(st.sampled_from(METRICS), max_size=5)):
+        figures.times[name].add_one(draw(amounts))
+    figures.counts.update(draw(st.dictionaries(st.sampled_from((*COUNTS, *ERRORS)), st.integers(0, 1000))))
+    figures.reasons.update(draw(st.dictionaries(texts, st.integers(1, 9))))
+    for found in draw(st.lists(st.lists(texts, max_size=3), max_size=3)):
+        figures.find(found)
+    figures.heard_audio_s, figures.call_s = draw(amounts), draw(amounts)
+    used = draw(st.none() | st.fixed_dictionaries({"cpu_percent": amounts, "rss_mib": amounts}))
+    return BenchResult(
+        SETTINGS, "2026-11-25T00:00:00+00:00", draw(amounts), figures, draw(st.integers(0, 1000)), used,
+        draw(st.lists(texts, max_size=2)), gone_s=draw(st.none() | amounts),
+    )  # fmt: skip
+
+
+@given(results())
+@example(dataclasses.replace(result(), settings=SETTINGS, elapsed_s=2.0503))
+@example(dataclasses.replace(result(), settings=SETTINGS, gone_s=2.54))
+def test_what_is_printed_of_a_kept_result_is_what_was_printed_at_once(now: BenchResult) -> None:
+    later = result_from_json(json.loads(printable(json.dumps(now.as_file(), ensure_ascii=False))), "kept.json")
+    for text in (bench_lines, csv_lines, BenchResult.as_json, lambda one: verdict_lines(one, [], [], 0)):
+        assert text(later) == text(now)
 
 
 @pytest.mark.parametrize(

@@ -195,7 +195,6 @@ TESTED_AS_PART_OF = {
     "server/mirroring.py": "commands/test_proxy_mirror.py",
     "server/proxied.py": "net/test_proxy_protocol.py",
     "server/service.py": "server/test_systemd.py",
-    "server/watched_calls.py": "server/test_watching.py",
     "server/worker.py": "server/test_workers.py",
     "server/worker_process.py": "server/test_workers.py",
     "report/bench_tables.py": "report/test_bench_page.py",

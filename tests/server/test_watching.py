@@ -19,6 +19,7 @@ from audiosocket_cli.call.live_call import CallOptions
 from audiosocket_cli.call.sources.basic import Echo, Silence, Source
 from audiosocket_cli.net.address import Address
 from audiosocket_cli.net.listen import ListeningSockets, bind
+from audiosocket_cli.server import listening as listening_file
 from audiosocket_cli.server import watching as watching_file
 from audiosocket_cli.server.call_list import CallList
 from audiosocket_cli.server.listening import Listening
@@ -29,8 +30,17 @@ from audiosocket_cli.server.watching import CannotListenError, Watching
 from audiosocket_cli.server.workers import Workers
 from support.watched import Caller, Watched, found, is_heard, noise, run, stereo, watched
 
-FAR_S = 1.0
-"""On a busy machine samples may be this late, and none are lost for it."""
+NEAR_S = 0.3
+"""Two processes look at the end of a call at times that differ by less, unless a machine stands still just then."""
+
+
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is lost to a listener whom a busy machine holds up: that it may be is shown below."""
+    monkeypatch.setattr(listening_file, "MAX_SOUND_S", 60.0)
+
+
+hears_all = pytest.mark.usefixtures("patient")
 
 
 async def all_of(listening: Listening) -> np.ndarray:
@@ -40,12 +50,20 @@ async def all_of(listening: Listening) -> np.ndarray:
     return stereo(got)
 
 
+async def speak_on(caller: Caller) -> None:
+    while True:
+        await caller.speak(noise(0.2))
+
+
 async def levels_of(server: Watched, uuid: object) -> tuple[int | None, int | None]:
     call = await server.call(uuid)  # type: ignore[arg-type]
-    both: tuple[int | None, int | None] = await found(lambda: server.watching.levels().get(call.id))
+    both: tuple[int | None, int | None] = await found(
+        lambda: (now := server.watching.levels().get(call.id)) not in (None, (None, None)) and now
+    )
     return both
 
 
+@hears_all
 @pytest.mark.parametrize("source", [Echo(), Silence(), Silence(sparse=True)], ids=["echo", "silence", "in bulk"])
 def test_a_listener_hears_what_was_said_until_the_call_ends(source: Source) -> None:
     async def work() -> None:
@@ -62,7 +80,6 @@ def test_a_listener_hears_what_was_said_until_the_call_ends(source: Source) -> N
             assert listening.reason == "the call has ended"
             listening.close()
             assert is_heard(said, heard[:, 0])
-            assert len(said) - 200 <= len(heard) <= len(said) + FAR_S * 8000
             if isinstance(source, Echo):
                 assert is_heard(said[:-1600], heard[:, 1])
             else:
@@ -71,11 +88,13 @@ def test_a_listener_hears_what_was_said_until_the_call_ends(source: Source) -> N
             told = server.named("listened")
             assert [one["by"] for one in told] == ["192.0.2.7", "192.0.2.7"]
             assert told[0]["to_s"] is None
-            assert told[1]["to_s"] == pytest.approx(len(heard) / 8000 + told[0]["from_s"], abs=FAR_S)
+            assert len(heard) / 8000 == pytest.approx(told[1]["to_s"] - told[0]["from_s"], abs=NEAR_S)
+            assert told[1]["missed_s"] == 0
 
     run(work)
 
 
+@hears_all
 def test_a_proxys_call_is_listened_to_with_both_of_its_sides() -> None:
     async def work() -> None:
         said = noise(1.5)
@@ -102,11 +121,11 @@ def test_levels_are_measured_while_somebody_looks_and_only_then() -> None:
             (live,) = [one for one in server.server.live if one.session.call and one.session.call.uuid == caller.uuid]
             assert live.session._queue._peeks == ()  # type: ignore[attr-defined]
             server.watching.begin()
-            speaking = asyncio.create_task(caller.speak(noise(2.0)))
-            both = await levels_of(server, caller.uuid)
-            assert -30 < (both[0] or 0) < -10
-            assert await levels_of(server, silent.uuid) == (None, -96), "an echo says silence"
-            await speaking
+            speaking = asyncio.create_task(speak_on(caller))
+            loud, quiet = await server.call(caller.uuid), await server.call(silent.uuid)
+            await found(lambda: -30 < (server.watching.levels().get(loud.id, (None, None))[0] or 0) < -10)
+            await found(lambda: server.watching.levels().get(quiet.id) == (None, -96))  # an echo says silence
+            speaking.cancel()
             server.watching.end()
             await found(lambda: live.session._queue._peeks == ())  # type: ignore[attr-defined]
             assert server.watching.levels() == {}
@@ -129,6 +148,7 @@ def test_calls_that_begin_and_end_while_somebody_looks_come_and_go() -> None:
     run(work)
 
 
+@hears_all
 def test_two_listen_to_one_call_and_one_leaves() -> None:
     async def work() -> None:
         said = noise(1.5)
@@ -164,14 +184,32 @@ def test_a_slow_reader_loses_the_oldest_and_is_told_how_much() -> None:
             heard = await all_of(listening)
             listening.close()
             assert len(heard) <= 8000
-            assert listening.dropped_s + len(heard) / 8000 == pytest.approx(3.0, abs=FAR_S)
             assert listening.dropped_s >= 1.9
             await found(lambda: len(server.named("listened")) == 2)
-            assert server.named("listened")[1]["missed_s"] == pytest.approx(listening.dropped_s, abs=0.3)
+            told = server.named("listened")[1]
+            listened_s = told["to_s"] - told["from_s"]
+            assert listening.dropped_s + len(heard) / 8000 == pytest.approx(listened_s, abs=NEAR_S)
+            assert told["missed_s"] == pytest.approx(listening.dropped_s, abs=0.001)
 
     run(work)
 
 
+def test_a_second_is_kept_for_a_slow_reader_however_it_came() -> None:
+    async def work() -> None:
+        samples = np.arange(2 * 20_000, dtype="<i2").tobytes()
+        for pieces in ([samples], [samples[:4], samples[4:]], [samples[:79_996], samples[79_996:]]):
+            listening = Listening((0, 1), "slow", lambda: None)
+            listening.begin(8000, 0.0)
+            for piece in pieces:
+                listening.put(piece)
+            listening.end("the call has ended")
+            assert b"".join([got async for got in listening]) == samples[-32_000:]
+            assert listening.dropped == 12_000
+
+    run(work)
+
+
+@hears_all
 def test_a_call_is_listened_to_at_its_own_rate() -> None:
     async def work() -> None:
         said = noise(1.0, 16000)
@@ -291,21 +329,23 @@ async def workers(folder: Path) -> AsyncIterator[Watched]:
         await running
 
 
+@hears_all
 def test_calls_of_workers_are_watched_and_listened_to(tmp_path: Path) -> None:
     async def work() -> None:
         said = noise(1.5)
         async with workers(tmp_path) as server:
             server.watching.begin()
             async with contextlib.AsyncExitStack() as stack:
-                callers = [await stack.enter_async_context(Caller(server.port)) for _ in range(4)]
-                calls = [await server.call(caller.uuid) for caller in callers]
-                assert len({call.key[0] for call in calls}) == 2, "both have calls"
+                callers, calls = [], []
+                while len(calls) < 4 or len({call.key[0] for call in calls}) < 2:  # until both have calls
+                    callers.append(await stack.enter_async_context(Caller(server.port)))
+                    calls.append(await server.call(callers[-1].uuid))
+                callers, calls = callers[-4:], calls[-4:]
                 listening = [await server.watching.listen(call, "198.51.100.3") for call in calls]
                 hearing = [asyncio.create_task(all_of(one)) for one in listening]
                 await asyncio.gather(*(caller.speak(said) for caller in callers))
                 for caller in callers:
-                    both = await levels_of(server, caller.uuid)
-                    assert both != (None, None)
+                    await levels_of(server, caller.uuid)
                     caller.hang_up()
                 for heard in await asyncio.gather(*hearing):
                     assert is_heard(said, heard[:, 0])

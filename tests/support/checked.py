@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import sys
+import time
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from audiosocket_cli.asterisk.releases import NEWEST
 from audiosocket_cli.check.catalogue import CASES, choose
-from audiosocket_cli.check.model import Attempt, CaseResult, Level, Observation, Report, Verdict
+from audiosocket_cli.check.model import Attempt, Case, CaseResult, Level, Observation, Report, Verdict
 from audiosocket_cli.check.running import Plan, Run
 from audiosocket_cli.check.subject import Subject
 from audiosocket_cli.check.trial import Setting, Times
@@ -26,12 +28,52 @@ TIMES = Times(
 )  # fmt: skip
 
 
-def check_whole(command: Sequence[str], target: Address) -> Run:
+_WITNESS = """
+import time
+while True:
+    due_s = time.monotonic() + 0.01
+    time.sleep(0.01)
+    if time.monotonic() > due_s + 0.03:
+        print(time.monotonic(), flush=True)
+"""
+
+
+class WitnessedRun(Run):
+    """A run beside a process that only sleeps, and says when it was woken late: a server may have been, too."""
+
+    def __init__(self, plan: Plan, setting: Setting, subject: Subject) -> None:
+        super().__init__(plan, setting, subject, self._look)
+        self.disturbed: set[str] = set()
+        """The cases during which the witness was late."""
+        self._late_s = 0.0
+
+    async def witnessed(self) -> None:
+        """Run all cases."""
+        witness = await asyncio.create_subprocess_exec(sys.executable, "-c", _WITNESS, stdout=asyncio.subprocess.PIPE)
+        assert witness.stdout is not None
+        listening = asyncio.create_task(self._listen(witness.stdout))
+        try:
+            await self.to_end()
+        finally:
+            witness.kill()
+            await witness.wait()
+            await listening
+
+    async def _listen(self, witness: asyncio.StreamReader) -> None:
+        async for line in witness:
+            self._late_s = float(line)
+
+    def _look(self, case: Case, attempt: Attempt, done: int, total: int) -> None:
+        if self._late_s > time.monotonic() - attempt.elapsed_s:
+            self.disturbed.add(case.id)
+
+
+def check_whole(command: Sequence[str], target: Address) -> WitnessedRun:
     """Start a server, and try all cases."""
 
-    async def whole() -> Run:
-        run = Run(Plan(CASES), Setting(target, times=TIMES), Subject(command, target, 30))
-        await run.to_end()
+    async def whole() -> WitnessedRun:
+        run = WitnessedRun(Plan(CASES), Setting(target, times=TIMES), Subject(command, target, 30))
+        await run.witnessed()
         return run
 
     return asyncio.run(whole())
@@ -40,6 +82,12 @@ def check_whole(command: Sequence[str], target: Address) -> Run:
 def with_verdict(run: Run, verdict: Verdict) -> dict[str, str]:
     """Return the cases that got a verdict, with what was observed."""
     return {result.case.id: result.observed for result in run.results if result.verdict is verdict}
+
+
+def not_judged(run: WitnessedRun) -> set[str]:
+    """Return the cases of pace that this machine was too busy for, as the check says of each, or as was witnessed."""
+    said = {case for case, observed in with_verdict(run, UNKNOWN).items() if "but this machine was" in observed}
+    return {"pace/rate", "pace/bursts"} & (said | run.disturbed)
 
 
 def result(case_id: str, *verdicts: Verdict, observed: str = "", **more: Any) -> CaseResult:

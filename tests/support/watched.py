@@ -135,11 +135,14 @@ class Caller:
         self._writer.write(b"\x00\x00\x00")
 
     async def speak(self, samples: Samples) -> None:
-        """Say samples in frames of 20 ms, each when it is due."""
-        frames = in_frames(samples, self._rate_hz)
-        begun_s = time.monotonic()
-        for number, frame in enumerate(frames):
-            await asyncio.sleep(max(0.0, begun_s + number * PTIME_S - time.monotonic()))
+        """Say samples in frames of 20 ms, each sent once all of it was said: who listens already hears the first, too.
+
+        A caller whom a busy machine holds up goes on later: what comes in a burst, over a second late, is left out.
+        """
+        due_s = time.monotonic()
+        for frame in in_frames(samples, self._rate_hz):
+            due_s = max(due_s + PTIME_S, time.monotonic())
+            await asyncio.sleep(max(0.0, due_s - time.monotonic()))
             self._writer.write(frame)
 
 

@@ -6,8 +6,9 @@ from typing import Final
 
 from audiosocket_cli.asterisk.facts import BURST_MS, FRAME_GAP_MS, MAX_BURST_MS, PTIME_MS, is_burst
 from audiosocket_cli.asterisk.releases import Behaviour, Release, since
+from audiosocket_cli.check.conversation import unless_late
 from audiosocket_cli.check.model import Case, Level, Observation, failed, passed, unknown
-from audiosocket_cli.check.pacing import pace_of, usual_ms, worst_burst_s
+from audiosocket_cli.check.pacing import MAX_GAP_S, Pace, pace_of, usual_ms, worst_burst_s
 from audiosocket_cli.check.probe import MAX_BYTES, Patience, Probe
 from audiosocket_cli.check.trial import Trial
 from audiosocket_cli.codec import is_audio, kind_name
@@ -41,15 +42,18 @@ async def _rate(trial: Trial) -> Observation:
     probe = await _listen(trial)
     pace = pace_of(probe.frames)
     if pace.lasted_s < max(_MIN_RUN_S, _MIN_SHARE * trial.times.pace_s):
-        return _nothing_heard(probe) or unknown(
-            f"the server spoke for {pace.lasted_s:.1f} s at most without a pause, too short to tell: let it speak on"
-        )
+        return _nothing_heard(probe) or _too_short(pace, probe)
     drift = pace.rate - 1
     faster = "faster" if drift > 0 else "slower"
     observed = f"{pace.lasted_s:.1f} s of audio came {abs(drift) * 100:.2f} % {faster} than it plays"
     if abs(drift) <= _MAX_DRIFT or abs(drift) * pace.lasted_s <= _MIN_DRIFT_S:
         return passed(observed)
-    return _unless_we_were_late(probe, failed(observed), abs(drift) * pace.lasted_s)
+    return _unless_we_were_late(probe, failed(observed), abs(drift) * pace.lasted_s, observed)
+
+
+def _too_short(pace: Pace, probe: Probe) -> Observation:
+    observed = f"the server spoke for {pace.lasted_s:.1f} s at most without a pause, too short to tell"
+    return _unless_we_were_late(probe, unknown(f"{observed}: let it speak on"), MAX_GAP_S, observed)
 
 
 async def _bursts(trial: Trial) -> Observation:
@@ -60,16 +64,13 @@ async def _bursts(trial: Trial) -> Observation:
         return failed(f"the server sent more than {MAX_BYTES >> 20} MiB within {probe.since_s:.1f} s")
     if not is_burst(burst_s):
         return _nothing_heard(probe) or passed(observed)
-    return _unless_we_were_late(probe, failed(observed), burst_s - BURST_MS / 1000)
+    return _unless_we_were_late(probe, failed(observed), burst_s - BURST_MS / 1000, observed)
 
 
-def _unless_we_were_late(probe: Probe, judged: Observation, excess_s: float) -> Observation:
-    if probe.lateness_s > max(_OUR_LATENESS_S, excess_s / 2):
-        return unknown(
-            f"{judged.observed}; but this machine was {probe.lateness_s * 1000:.0f} ms late itself: try it on a "
-            "quieter one"
-        )
-    return judged
+def _unless_we_were_late(probe: Probe, judged: Observation, excess_s: float, observed: str) -> Observation:
+    """Return a judgement, or that this machine may have caused what was observed: a pause or a burst that is too long
+    by `excess_s`."""
+    return unless_late(observed, probe) if probe.lateness_s > max(_OUR_LATENESS_S, excess_s / 2) else judged
 
 
 async def _frame_length(trial: Trial) -> Observation:
