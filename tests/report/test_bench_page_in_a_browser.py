@@ -133,5 +133,33 @@ def test_a_fold_has_the_numbers_of_its_chart(browser: Browser, pages: dict[str, 
         assert serious_faults(page) == []
         spread = page.locator("[data-histogram=connect] details")
         spread.locator("summary").click()
+        spread.locator("table").wait_for()
         counts = spread.locator("tbody tr td:nth-child(3)").all_text_contents()
         assert sum(map(int, counts)) == 4 * 30
+
+
+NO_TOGGLE = "window.addEventListener('toggle', (event) => event.stopImmediatePropagation(), true);"
+"""What browsers tell of a fold some time after it was opened never comes."""
+
+OPEN_AT_ONCE = """new MutationObserver(() => {
+  for (const fold of document.querySelectorAll("details.numbers")) fold.open = true;
+}).observe(document, { childList: true, subtree: true });"""
+"""Open each fold as soon as it is there, before the page's own scripts run."""
+
+ROWS = "[...document.querySelectorAll('details.numbers')].map((fold) => fold.querySelectorAll('tbody tr').length)"
+
+
+def test_a_fold_has_its_numbers_when_it_opens(browser: Browser, pages: dict[str, str]) -> None:
+    with shown(browser, pages["two"], script=NO_TOGGLE) as page:
+        assert set(page.evaluate(ROWS)) == {0}
+        page.evaluate("document.querySelectorAll('details.numbers summary').forEach((summary) => summary.click())")
+        assert min(page.evaluate(ROWS)) >= 30
+        page.evaluate("document.querySelectorAll('details.numbers summary').forEach((summary) => summary.click())")
+        assert page.locator("details.numbers[open]").count() == 0
+
+
+def test_a_fold_that_was_opened_before_the_page_was_ready_has_its_numbers(
+    browser: Browser, pages: dict[str, str]
+) -> None:
+    with shown(browser, pages["two"], script=NO_TOGGLE + OPEN_AT_ONCE) as page:
+        assert min(page.evaluate(ROWS)) >= 30

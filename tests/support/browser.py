@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any, Literal
 
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
 from support.running import need
 
@@ -21,7 +21,9 @@ _PATIENCE_S = 60
 
 @contextlib.contextmanager
 def started_browser() -> Iterator[Browser]:
-    """Start Debian's Chromium. While it runs, asyncio.run() does not work on this thread."""
+    """Start Debian's Chromium. While it runs, asyncio.run() does not work on this thread. What a test expects of a page
+    may take as long as anything does on a slow machine."""
+    expect.set_options(timeout=_PATIENCE_S * 1000)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=need("chromium"), args=["--no-sandbox"])
         try:
@@ -47,7 +49,7 @@ def shown(
     context = browser.new_context(viewport={"width": size[0], "height": size[1]}, color_scheme=scheme, **more)
     try:
         page = context.new_page()
-        page.set_default_timeout(20_000)
+        page.set_default_timeout(_PATIENCE_S * 1000)
         if script:
             page.add_init_script(script)
         page.on("console", on_console)

@@ -46,14 +46,20 @@
     return [tableOf(`${histogram.title}: how many values are in each range`, heads, rows)];
   }
 
-  /** Fill a fold once, when it is opened. */
+  /** Fill a fold once: with the click or the key that opens it, so that nobody sees it open and empty; and where it
+   * was opened in another way, or before this script ran. */
   function fillWhenOpened(fold, makeTables) {
     const place = fold.querySelector(".scroll");
-    fold.addEventListener("toggle", () => {
-      if (fold.open && !place.childElementCount) {
+    const fill = () => {
+      if (!place.childElementCount) {
         place.append(...makeTables());
       }
-    });
+    };
+    fold.querySelector("summary").addEventListener("click", fill);
+    fold.addEventListener("toggle", fill);
+    if (fold.open) {
+      fill();
+    }
   }
 
   window.benchTables = { timeTables, histogramTables, fillWhenOpened };
