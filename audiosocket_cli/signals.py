@@ -9,6 +9,10 @@ import signal
 import sys
 from types import FrameType
 
+LOOK_AGAIN_S = 0.1
+"""The longest that the main thread waits for another one before it looks for signals, where no event loop does: one
+that comes just before it falls asleep does not wake it, and its handler runs only once it is awake."""
+
 _MAX_DESCRIPTORS = 1 << 16
 
 _told: list[int] = []

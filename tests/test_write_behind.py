@@ -29,14 +29,27 @@ def at_once(job: Callable[[], object]) -> None:
     job()
 
 
+PIECE = MAX_WAITING_BYTES >> 4
+
+
 def test_what_waits_has_a_bound_and_what_is_written_waits_no_longer() -> None:
     file = Written(at_once)
-    file.take(3 * MAX_WAITING_BYTES)  # at once: that is not a proof of a slow disk
+    for _ in range(17):
+        file.take(PIECE)
     with pytest.raises(OSError, match="the disk is too slow") as slow:
         file.take(1)
     assert slow.value.errno == errno.EBUSY
-    file.write(3 * MAX_WAITING_BYTES)
+    file.write(PIECE)
     file.take(1)
+
+
+def test_a_large_piece_leaves_room_for_what_comes_before_it_is_written() -> None:
+    file = Written(at_once)
+    file.take(3 * MAX_WAITING_BYTES)
+    for _ in range(16):
+        file.take(PIECE)
+    with pytest.raises(OSError, match="the disk is too slow"):
+        file.take(1)
 
 
 def test_a_failure_is_told_with_the_next_bytes_and_at_the_end() -> None:

@@ -21,6 +21,7 @@ from audiosocket_cli.calls_analysis.attempt import VERSION, Attempt
 from audiosocket_cli.calls_analysis.listed_call import ListedCall
 from audiosocket_cli.calls_analysis.process import read_message, write_message
 from audiosocket_cli.errors import OutputError
+from audiosocket_cli.signals import LOOK_AGAIN_S
 
 TRIES: Final = 3
 
@@ -71,7 +72,10 @@ class _Crew:
             self._questions.put(call)
             under_way += 1
         while under_way:
-            done = self._done.get()
+            try:
+                done = self._done.get(timeout=LOOK_AGAIN_S)
+            except queue.Empty:
+                continue
             if isinstance(done, BaseException):
                 raise done
             if (call_next := next(calls, None)) is not None:

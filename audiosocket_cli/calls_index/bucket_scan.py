@@ -14,7 +14,7 @@ from audiosocket_cli.calls_index.filling import Filling
 from audiosocket_cli.calls_index.folder_scan import FileSeen
 from audiosocket_cli.stores.listing import Gap, list_past_odd_names
 from audiosocket_cli.stores.object_info import ObjectInfo
-from audiosocket_cli.stores.requests import Requests
+from audiosocket_cli.stores.requests import Requests, answer_to
 from audiosocket_cli.stores.store import Store
 
 _PAGE: Final = 1_000
@@ -45,7 +45,7 @@ class BucketScan:
         """Yield the JSON objects that are new or changed. Raises `StoreError`."""
         listing, listed = list_past_odd_names(self._store, self.gaps), 0
         page = self._requests.begin(_next, listing)
-        while infos := page.result():
+        while infos := answer_to(page):
             page = self._requests.begin(_next, listing)  # while this one is compared, and its objects are read
             listed += len(infos)
             self._filling.progress(f"listing {self._store.url}: {listed:,} objects so far")

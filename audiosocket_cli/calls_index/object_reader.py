@@ -19,7 +19,7 @@ from audiosocket_cli.calls_index.call_json import MAX_BYTES, TOO_LONG, CallJson,
 from audiosocket_cli.calls_index.filling import Filling, values_to_put
 from audiosocket_cli.calls_index.folder_scan import FileSeen
 from audiosocket_cli.calls_index.row import Row, row_of
-from audiosocket_cli.stores.requests import Requests
+from audiosocket_cli.stores.requests import Requests, answer_to
 from audiosocket_cli.stores.store import Store
 from audiosocket_cli.stores.store_error import StoreError
 
@@ -88,7 +88,7 @@ class ObjectReader:
         if self._read and not future.done() and time.monotonic() >= self._keep_at_s:
             self._keep()
         try:
-            content = future.result()
+            content = answer_to(future)
         except StoreError as error:
             self._take_failure(folder, file, error)
         else:

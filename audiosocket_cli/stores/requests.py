@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from typing import Final, ParamSpec, TypeVar
+
+from audiosocket_cli.signals import LOOK_AGAIN_S
 
 _Given = ParamSpec("_Given")
 _Answer = TypeVar("_Answer")
@@ -26,11 +28,18 @@ class Requests:
 
     def ask(self, request: Callable[_Given, _Answer], *args: _Given.args, **kwargs: _Given.kwargs) -> _Answer:
         """Return the answer to a request. Raises what that raises."""
-        return self._pool.submit(request, *args, **kwargs).result()
+        return answer_to(self._pool.submit(request, *args, **kwargs))
 
     def close(self) -> None:
         """Begin no more requests, and do not wait for those that are under way."""
         self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+def answer_to(request: Future[_Answer]) -> _Answer:
+    """Wait for the answer to a request, and return it; a signal ends that. Raises what the request raises."""
+    while not request.done():
+        wait([request], LOOK_AGAIN_S)
+    return request.result()
 
 
 def exit_past_requests(code: int) -> None:

@@ -14,6 +14,7 @@ from audiosocket_cli.calls_analysis.here import measure_here
 from audiosocket_cli.errors import OutputError
 from support.analyzed import DEADLY, DEADLY_MEASURER, SLOW, calls_in, make_calls
 from support.running import children_of, is_running
+from support.unwoken import interrupt
 
 
 def test_two_processes_give_what_one_call_after_the_other_gives(tmp_path: Path) -> None:
@@ -70,3 +71,9 @@ def test_whoever_takes_no_more_ends_the_processes(tmp_path: Path) -> None:
     while any(map(is_running, ours)) and time.monotonic() < limit_s:
         time.sleep(0.02)
     assert not any(map(is_running, ours))
+
+
+def test_an_interrupt_ends_the_wait_for_a_call_also_if_it_comes_just_before(tmp_path: Path) -> None:
+    make_calls(tmp_path / "calls", 1)
+    calls = calls_in(tmp_path / "calls", tmp_path / "ledger")
+    interrupt(lambda: list(measure_here(calls, 1, ("sleep", "60"))))

@@ -15,7 +15,7 @@ import pytest
 import soundfile
 
 from support.gate import gate
-from support.many_calls import START, call_of, make_calls
+from support.many_calls import START, call_of, make_calls, without_progress
 from support.rclone_s3 import FRESH, RcloneS3, rclone_s3
 from support.running import COMMAND, MAX_WAIT_S, run
 
@@ -45,7 +45,7 @@ def calls(rclone: RcloneS3, tmp_path: Path) -> Run:
     def start(*words: str | Path, **more: str) -> tuple[int, list[str], str]:
         done = run("calls", *words, **{**rclone.environment, "XDG_CACHE_HOME": str(tmp_path / "cache"), **more})
         assert "Traceback" not in done.stderr
-        return done.returncode, done.stdout.splitlines(), done.stderr
+        return done.returncode, done.stdout.splitlines(), without_progress(done.stderr)
 
     return start
 
@@ -125,6 +125,7 @@ def test_without_a_cache_the_index_is_in_memory_and_told(calls: Run, tmp_path: P
 
 def test_an_interrupt_ends_it_while_a_store_does_not_answer(rclone: RcloneS3, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as store:
+        store.settimeout(MAX_WAIT_S)
         url = f"http://127.0.0.1:{store.getsockname()[1]}"
         more = {"XDG_CACHE_HOME": str(tmp_path), "AWS_ENDPOINT_URL": url}
         process = subprocess.Popen(

@@ -245,7 +245,12 @@ def test_both_recordings_of_a_mirrored_call_are_sent(
         "proxy", servers[0].target, "--mirror", servers[1].target, "--record", "calls", "--upload", kept.url,
         "--capture", "calls", "--calls", "1",
     )  # fmt: skip
-    uuid = call(proxy)
+    uuid, first = opening(1)
+    with connected(proxy, first, FRAME * 10) as peer:
+        servers[1].wait_for(f"call {uuid}")  # of a call that is over before, there is nothing
+        peer.sendall(HANGUP)
+        while peer.recv(4096):
+            pass
     assert proxy.end(0)[0] == 0
     assert set(kept.objects) == {f"{uuid}{end}" for end in (".wav", ".json", ".pcapng", *MIRRORED)}
     assert kept.objects == local(tmp_path / "calls")

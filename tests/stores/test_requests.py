@@ -8,7 +8,8 @@ import threading
 
 import pytest
 
-from audiosocket_cli.stores.requests import Requests
+from audiosocket_cli.stores.requests import Requests, answer_to
+from support.unwoken import interrupt
 
 
 def test_requests_are_answered_and_raise_where_they_are_waited_for() -> None:
@@ -34,6 +35,15 @@ def test_no_more_are_under_way_than_may_be_and_closing_drops_the_rest() -> None:
     assert [each.cancelled() for each in asked] == [False, False, True, True, True]
     go_on.set()
     assert [each.result() for each in asked[:2]] == [None, None]
+
+
+def test_an_interrupt_ends_the_wait_for_an_answer_also_if_it_comes_just_before() -> None:
+    requests, go_on = Requests(1), threading.Event()
+    asked = requests.begin(go_on.wait, 60)
+    interrupt(lambda: answer_to(asked))
+    go_on.set()
+    assert answer_to(asked)
+    requests.close()
 
 
 def test_a_process_ends_while_a_request_is_under_way() -> None:

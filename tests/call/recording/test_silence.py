@@ -135,12 +135,15 @@ def test_a_late_speaker_in_mu_law_is_found_out_as_well(tmp_path: Path) -> None:
 
 def test_what_a_caller_said_while_it_waited_to_be_let_in_is_no_slow_disk(tmp_path: Path) -> None:
     heard = [timed._replace(at_s=1.0) for timed in arriving(noise(200.0))]
-    recording = Recording(Layout.STEREO, FileOutput.in_folder(tmp_path), rate_hz=48000, disk=Disk())
+    disk, goes_on = Disk(), threading.Event()
+    disk.do(lambda: goes_on.wait(60))  # until all is handed over
+    recording = Recording(Layout.STEREO, FileOutput.in_folder(tmp_path), rate_hz=48000, disk=disk)
     recording.opened(new_call())
     recording.frames(runs_of(heard), runs_of([TimedFrame(1.0, heard[0].frame)]), 2.0)  # 38 MB once converted
     call = new_call()
     call.duration_s = 2.0
     recording.closed(call)
+    goes_on.set()
     finish(recording)
     assert recording.error is None
     assert soundfile.info(recording.paths[0]).frames == pytest.approx(200 * 48000, abs=48000)
