@@ -77,7 +77,7 @@ def test_what_is_no_folder_is_one_line(tmp_path: Path) -> None:
         source_of(str(tmp_path / "file"))
     with pytest.raises(FileError, match="there is no such folder"):
         source_of(str(tmp_path / "gone"))
-    with pytest.raises(UsageError, match="names no bucket"):
+    with pytest.raises(UsageError, match="names no valid bucket"):
         source_of("s3://")
 
 
