@@ -124,7 +124,6 @@ TESTED_AS_PART_OF = {
     "call/faults/drawn_fault.py": "call/faults/test_fault_plan.py",
     "call/lane.py": "call/test_relay.py",
     "call/live_call.py": "call/test_memory.py",
-    "call/mirror.py": "commands/test_proxy_mirror.py",
     "call/overhearing.py": "call/test_relay.py",
     "call/passing.py": "call/test_relay.py",
     "call/reader.py": "call/test_turns.py",
