@@ -110,7 +110,6 @@ class Sending:
             max_bytes=wanted.max_bytes,
             tell=log.complain,
             about=about,
-            waits_for_notes=wanted.then == "remove",  # else what is forgotten is found to be there
         )
         self._before = self._spool.figures()
         self._courier: Courier | None = None

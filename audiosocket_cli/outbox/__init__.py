@@ -5,7 +5,7 @@ waiting       what waits: calls, events, and figures of both
 lock_file     a file that is locked for as long as a process lives
 processes     the processes that use a spool, and those that died
 spool_file    the SQLite file of a spool: opened, made, or refused in one line
-batches       changes of that file, committed together on a thread of their own
+batches       changes of that file, committed together on a thread of their own; news: who is woken by that
 line_limiter  lines that could come in floods
 spool_tables  what each change does to the tables
 hand_out      what is out for delivery, and what is held back until later

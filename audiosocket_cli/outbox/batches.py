@@ -71,11 +71,19 @@ def _nothing(connection: sqlite3.Connection, sums: Sums) -> None:
 class Batches:
     """The thread that commits. It owns the connection."""
 
-    def __init__(self, connection: sqlite3.Connection, name: str, tell: Callable[[str], object]) -> None:
-        """`name` is what is told of; `tell` gets a line when it cannot be written to, and when it can again."""
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        name: str,
+        tell: Callable[[str], object],
+        on_commit: Callable[[], object] = lambda: None,
+    ) -> None:
+        """`name` is what is told of; `tell` gets a line when it cannot be written to, and when it can again;
+        `on_commit` is called on the thread after each commit, and must not wait."""
         self._connection = connection
         self._name = name
         self._tell = tell
+        self._on_commit = on_commit
         self._jobs: deque[Job] = deque()
         self._wake: SimpleQueue[None] = SimpleQueue()
         self._is_woken = False
@@ -171,6 +179,7 @@ class Batches:
             job = self._jobs.popleft()
             if isinstance(job, _Waited):
                 job.done.set()
+        self._on_commit()
         if self._problem:
             self._problem = ""
             self._tell(f"{self._name} can be written again")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
+from audiosocket_cli.outbox.news import News
 from audiosocket_cli.outbox.waiting import WaitingEvent
 
 
@@ -75,3 +76,7 @@ class EventQueue(Protocol):
     def take_dropped(self) -> int:
         """Return how many events were dropped since this returned a number last. Raises `OSError` when that cannot be
         noted now."""
+
+    @property
+    def news(self) -> News:
+        """Tells when an event was put."""

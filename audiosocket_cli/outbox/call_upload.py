@@ -13,7 +13,6 @@ from typing import Final, Protocol
 
 from audiosocket_cli.outbox.call_files import CallFiles
 from audiosocket_cli.outbox.waiting import WaitingCall
-from audiosocket_cli.stores.content import read_pieces, sha256_of
 from audiosocket_cli.stores.new_object import Put
 from audiosocket_cli.stores.object_info import ObjectInfo
 from audiosocket_cli.stores.object_name import ObjectNames, content_type_of, ending_of, numbered
@@ -31,8 +30,11 @@ class Notes(Protocol):
     def note_stem(self, id: int, stem: str) -> None:
         """Keep the stem of its objects' names."""
 
-    def note_object(self, id: int, name: str, size: int, sha256: str) -> None:
-        """Keep that an object is there; `sha256` may be empty: nobody took it."""
+    def note_object(self, id: int, name: str, size: int, version: str) -> None:
+        """Keep that an object is there, made of this version of its file."""
+
+    def sync(self) -> None:
+        """Wait until all that was noted is on the disk. Raises `OSError` when it cannot be."""
 
 
 class ObjectStore(Protocol):
@@ -90,55 +92,51 @@ class CallUpload:
         """Numbers of stems that others have."""
         self._free_json = ""
         """The name of the JSON that was looked up, and that no other call has."""
-        self._versions: dict[Path, tuple[int, int, int]] = {}
-        """Of files whose content was sent now: what tells each from another that gets its name."""
+        self._versions: dict[Path, str] = {}
+        """Of files whose content is there: what tells each from another that gets its name."""
         self._waits_for_folders = False
-        self._sums: dict[Path, str] = {}
-        """Of files whose content was there already: its SHA-256."""
         self.sent_objects = self.sent_bytes = 0
         self.missing: list[Path] = []
         """Files that were gone before they could be sent."""
 
     def send(self, *, must_note_all: bool, waits_for_folders: bool, go_on: Callable[[], bool]) -> None:
-        """Send what is not there yet. `must_note_all` keeps all objects in the spool before this returns, the last one
-        too; `waits_for_folders` sends nothing after a file whose folder is gone; `go_on` is asked before each.
+        """Send what is not there yet. `must_note_all`: all objects are noted on the disk when this returns, so files
+        may be removed; `waits_for_folders` sends nothing after a file whose folder is gone; `go_on` is asked before
+        each.
 
         Raises `StoreError`, `OSError` of a file, `GoneError`, `NoFolderError`, `StoppedUploadError`.
         """
         self._waits_for_folders = waits_for_folders
-        if self._is_all_there(must_note_all):
+        if self._is_all_there():
             return
         number = self._number(must_note_all)
         while True:
             try:
                 self._send_as(numbered(self._base, number), must_note_all, go_on)
-                return
+                break
             except StoreError as error:
                 if not error.is_taken:
                     raise
                 number = self._next(number)
                 self._note_stem(number)
+        if must_note_all:
+            self._notes.sync()
 
-    def _is_all_there(self, must_know_sums: bool) -> bool:
+    def _is_all_there(self) -> bool:
         """Whether all objects were there when this was last tried, be it in a store that was named then."""
         stem, done = self._call.stem, self._call.done
         if stem is None or not all(f"{stem}{ending}" in done for ending in self._endings.values()):
             return False
-        if must_know_sums and not all(done[f"{stem}{ending}"] for ending in self._endings.values()):
-            return False
-        self._sums = {path: done[f"{stem}{ending}"] for path, ending in self._endings.items()}
+        self._versions = {path: done[f"{stem}{ending}"] for path, ending in self._endings.items()}
         return True
 
     def is_as_sent(self, path: Path) -> bool:
         """Whether a file has the content that is in the store, or is gone: it may have changed since it was sent, or
         another call may have got its name. Raises `OSError`."""
         try:
-            version = _version(path)
-            if path in self._sums:
-                return sha256_of(read_pieces(path, version[1])) == self._sums[path]
+            return self._versions.get(path) == _version(path)
         except FileNotFoundError:
             return True
-        return self._versions.get(path) == version
 
     def _number(self, must_note: bool) -> int:
         """Return the number of the stem to be tried first."""
@@ -223,8 +221,8 @@ class CallUpload:
         for path in paths:
             name = stem + self._endings[path]
             noted = self._call.done.get(self._store.url_of(name))
-            if noted or (noted is not None and not must_note_all):
-                self._sums[path] = noted
+            if noted is not None:
+                self._versions[path] = noted
                 continue
             if not go_on():
                 raise StoppedUploadError
@@ -238,10 +236,7 @@ class CallUpload:
                 continue
             self._versions[path] = version
             if must_note_all or path != paths[-1]:  # the end of the call says it of the last one
-                sha256 = (
-                    put.sha256() if must_note_all else ""
-                )  # to be compared before a file is removed, and never else
-                self._notes.note_object(self._call.id, self._store.url_of(name), put.size, sha256)
+                self._notes.note_object(self._call.id, self._store.url_of(name), put.size, version)
         if len(self.missing) == len(paths):
             raise GoneError
 
@@ -259,9 +254,9 @@ class CallUpload:
         return put
 
 
-def _version(path: Path) -> tuple[int, int, int]:
+def _version(path: Path) -> str:
     status = path.stat()
-    return status.st_ino, status.st_size, status.st_mtime_ns
+    return f"{status.st_ino} {status.st_size} {status.st_mtime_ns}"
 
 
 def _endings(files: CallFiles) -> dict[Path, str]:

@@ -120,6 +120,7 @@ class Courier:
             self._wait_until_all_is_delivered(wait_s, patient=patient)
         finally:
             self._stop.set()
+            self._spool.news.wake_all()
             for thread in (self._watch, *self._threads):
                 thread.join(_LAST_S)
             with contextlib.suppress(OSError):

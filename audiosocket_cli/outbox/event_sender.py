@@ -11,6 +11,7 @@ BusState  whether the bus may be used at all: after failures nothing is sent for
 from __future__ import annotations
 
 import contextlib
+import math
 import queue
 import threading
 import time
@@ -40,9 +41,6 @@ _COUNT_S: Final = 1.0
 _TOLD_FROM_S: Final = 5.0
 """A pause that is over sooner is not told: a bus that refuses some of what it gets has one after the other."""
 
-_LOOK_S: Final = 0.25
-"""How often it looks for new events when there were none."""
-
 
 class EventSender:
     """Sends events until it is told to stop."""
@@ -61,7 +59,8 @@ class EventSender:
         self._spool, self._bus, self._clock = spool, bus, clock
         self._lanes = _Lanes()
         self._bus_state = _BusState(bus.name, tell, clock)
-        self._answers: queue.SimpleQueue[tuple[WaitingEvent | None, Answer]] = queue.SimpleQueue()
+        self._answers: queue.SimpleQueue[tuple[WaitingEvent | None, Answer] | None] = queue.SimpleQueue()
+        """And None where there may be new events."""
         self._finished: list[int] = []
         self._next_look = 0.0
         self._on_dropped: Callable[[int], object] | None = on_dropped
@@ -71,9 +70,10 @@ class EventSender:
         """Send what is due and what comes, until `stop`. What is on its way then is not waited for: it stays in the
         spool. Blocks."""
         self._bus.look(partial(self._take, None))
+        self._spool.news.listen("events", lambda: self._answers.put(None))
         try:
             while not stop.is_set():
-                self.step(_LOOK_S)
+                self.step(min(self._spool.news.look_s, self._bus_state.pause_s or math.inf))
         finally:
             self._take_answers(0.0)
             self._note()
@@ -100,7 +100,7 @@ class EventSender:
             for event in events:
                 lanes.add(event)
             if len(events) < _ASKED_FOR:
-                self._next_look = now + _LOOK_S
+                self._next_look = now + self._spool.news.look_s
                 return
 
     def _send(self) -> None:
@@ -124,7 +124,10 @@ class EventSender:
         try:
             answer = self._answers.get(timeout=wait_s) if wait_s else self._answers.get_nowait()
             while True:
-                self._judge(*answer)
+                if answer is None:
+                    self._next_look = 0.0
+                else:
+                    self._judge(*answer)
                 answer = self._answers.get_nowait()
         except queue.Empty:
             pass
@@ -266,6 +269,11 @@ class _BusState:
     @property
     def may_send(self) -> bool:
         return self._clock() >= self._wait_until
+
+    @property
+    def pause_s(self) -> float:
+        """How long nothing may be sent."""
+        return max(0.0, self._wait_until - self._clock())
 
     def most_at_once(self, parallel: int) -> int:
         """Return how many events may be on their way."""

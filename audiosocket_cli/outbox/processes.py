@@ -51,6 +51,8 @@ class SpoolProcesses:
         folder.mkdir(mode=0o700, exist_ok=True)
         self._about = about
         self._earliest_at = time.time()
+        self.are_alone = False
+        """Whether there was no other process when `dead` was asked for last."""
         self._file = LockFile(folder / self.own)
         while not self._file.try_take(self._content()):  # looking whether it is locked locks it for a moment
             time.sleep(_LOOKED_AT_S)
@@ -80,7 +82,9 @@ class SpoolProcesses:
 
     def dead(self) -> list[SpoolProcess]:
         """Return the processes that died."""
-        return [self._read(name) for name in self._names() if not is_locked(self._folder / name)]
+        names = self._names()
+        self.are_alone = not names
+        return [self._read(name) for name in names if not is_locked(self._folder / name)]
 
     def is_dead(self, id: str) -> bool:
         """Whether a process has ended, in whatever way."""

@@ -7,6 +7,7 @@ Processes have a file each, locked for as long as they live: so the calls of one
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import sqlite3
@@ -17,10 +18,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from audiosocket_cli.errors import UsageError
-from audiosocket_cli.outbox.batches import MAX_WAITING, Batches, Sums
+from audiosocket_cli.outbox.batches import MAX_WAITING, Batches, Job, Sums
 from audiosocket_cli.outbox.call_files import CallFiles, PathNames, from_column, to_column
 from audiosocket_cli.outbox.hand_out import HandOut
 from audiosocket_cli.outbox.line_limiter import LineLimiter
+from audiosocket_cli.outbox.news import News
 from audiosocket_cli.outbox.processes import SpoolProcesses
 from audiosocket_cli.outbox.spool_file import connect, open_spool_file
 from audiosocket_cli.outbox.spool_tables import SpoolTables
@@ -52,12 +54,10 @@ class Spool:
         max_bytes: float = math.inf,
         tell: Callable[[str], object] = lambda line: None,
         about: Mapping[str, Any] | None = None,
-        waits_for_notes: bool = True,
     ) -> None:
         """Open or make it. `max_bytes` bounds what waits: files of calls and events together; `tell` gets a line about
         what is given up for that, and when the disk fails; `about` says for what it is used, as in `SpoolProcess`.
-        `waits_for_notes`: what is noted of objects is on the disk before anybody goes on. Raises `UsageError` where it
-        cannot be used."""
+        Raises `UsageError` where it cannot be used."""
         self.folder = folder.absolute()
         connection = open_spool_file(self.folder)
         try:
@@ -71,8 +71,8 @@ class Spool:
         self._names = PathNames(self.folder.parent)
         self._lines = LineLimiter(tell)
         self._tables = SpoolTables(self._names, max_bytes, self._lines)
-        self._batches = Batches(connection, f"the spool {printable(str(folder))}", tell)
-        self._note = self._batches.do if waits_for_notes else self._batches.put
+        self.news = News(lambda: self.processes.are_alone)
+        self._batches = Batches(connection, f"the spool {printable(str(folder))}", tell, self.news.tell)
         self._events = 0
         self.unwritten = 0
         """Events and calls that this process could not put: the disk failed for too long."""
@@ -98,8 +98,12 @@ class Spool:
 
     def put_call(self, files: CallFiles) -> None:
         """Have the files of a call wait for the store; never waits. The same files again change nothing."""
-        # More of them may wait than of events, of which each call has many.
-        if not self._batches.put(lambda db, sums: self._tables.add_call(db, sums, files), most=2 * MAX_WAITING):
+
+        def add(connection: sqlite3.Connection, sums: Sums) -> None:
+            self._tables.add_call(connection, sums, files)
+            self.news.put("calls")
+
+        if not self._batches.put(add, most=2 * MAX_WAITING):  # of events each call has many
             self.unwritten += 1
 
     def put_event(self, event: str, uuid: str | None, body: Mapping[str, Any]) -> None:
@@ -114,6 +118,7 @@ class Spool:
             if uuid is not None:
                 self._tables.follow(connection, self.processes.own, event, uuid, data)
             self._tables.add_event(connection, sums, (event_id, event, uuid, data, at_s))
+            self.news.put("events")
 
         if not self._batches.put(add):
             self.unwritten += 1
@@ -192,7 +197,7 @@ class Spool:
     def _waiting_call(self, row: tuple[Any, ...]) -> WaitingCall:
         number, name, uuid, peer, started_at, files, is_cut, stem = row
         recordings, own_json, capture = self._names.read(files)
-        done = self._reader.execute("SELECT name, sha256 FROM objects WHERE call = ?", (number,)).fetchall()
+        done = self._reader.execute("SELECT name, version FROM objects WHERE call = ?", (number,)).fetchall()
         return WaitingCall(
             number,
             CallFiles(
@@ -211,14 +216,17 @@ class Spool:
         )
 
     def note_stem(self, id: int, stem: str) -> None:
-        """Keep the stem of a call's objects. Raises `OSError` when that is not possible now."""
+        """Keep the stem of a call's objects; never waits. Raises `OSError` when that is not possible now."""
         self._note(lambda db, sums: db.execute("UPDATE calls SET stem = ? WHERE id = ?", (stem, id)))
 
-    def note_object(self, id: int, name: str, size: int, sha256: str) -> None:
-        """Keep that an object of a call is there; on the disk when this returns (if it `waits_for_notes`): its file may
-        be removed then. Raises `OSError` when that is not possible now."""
-        row = (id, name, size, sha256)
+    def note_object(self, id: int, name: str, size: int, version: str) -> None:
+        """Keep that an object of a call is there; never waits. Raises `OSError` when that is not possible now."""
+        row = (id, name, size, version)
         self._note(lambda db, sums: db.execute("INSERT OR REPLACE INTO objects VALUES (?, ?, ?, ?)", row))
+
+    def _note(self, job: Job) -> None:
+        if not self._batches.put(job):
+            raise OSError(errno.EBUSY, f"too much waits to be written to the spool {printable(str(self.folder))}")
 
     def finish_call(self, id: int) -> None:
         """All objects of a call are there."""

@@ -38,8 +38,8 @@ SCHEMA: Final = (
     "CREATE INDEX waiting_calls ON calls (id) WHERE state = 'waiting'",
     "CREATE INDEX settled_calls ON calls (put_at) WHERE state <> 'waiting' AND has_json = 1",
     (
-        "CREATE TABLE objects (call INTEGER NOT NULL, name TEXT NOT NULL, size INTEGER NOT NULL, sha256 TEXT NOT NULL, "
-        "PRIMARY KEY (call, name)) WITHOUT ROWID"
+        "CREATE TABLE objects (call INTEGER NOT NULL, name TEXT NOT NULL, size INTEGER NOT NULL, "
+        "version TEXT NOT NULL, PRIMARY KEY (call, name)) WITHOUT ROWID"
     ),
     (
         "CREATE TABLE events (id INTEGER PRIMARY KEY AUTOINCREMENT, event_id TEXT NOT NULL, event TEXT NOT NULL, "

@@ -7,6 +7,7 @@ names are too long for any store.
 
 from __future__ import annotations
 
+import math
 import threading
 from collections import Counter
 from collections.abc import Callable
@@ -23,6 +24,7 @@ from audiosocket_cli.outbox.call_upload import (
     ObjectStore,
     StoppedUploadError,
 )
+from audiosocket_cli.outbox.news import News
 from audiosocket_cli.outbox.store_state import StoreState
 from audiosocket_cli.outbox.waiting import SpoolFigures, WaitingCall
 from audiosocket_cli.stores.object_name import ObjectNames
@@ -33,7 +35,7 @@ from audiosocket_cli.text import counted, printable
 Then = Literal["keep", "remove"]
 
 _LOOK_AGAIN_S: Final = 0.25
-"""How often the spool is asked for calls while none waits."""
+"""How often it is looked whether to end, while all threads are busy."""
 
 _LAST_S: Final = 5.0
 """How long objects that are on their way at the end are waited for; what is not there then is sent again next time."""
@@ -61,6 +63,10 @@ class CallSpool(Notes, Protocol):
 
     def figures(self) -> SpoolFigures:
         """Return how much waits."""
+
+    @property
+    def news(self) -> News:
+        """Tells when a call was put."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,10 +120,13 @@ class Uploads:
         ]
         for thread in threads:
             thread.start()
+        is_new = threading.Event()
+        self._spool.news.listen("calls", is_new.set)
         try:
             while not stop.is_set():
                 if not self._hand_out(stop):
-                    stop.wait(_LOOK_AGAIN_S)
+                    is_new.wait(min(self._spool.news.look_s, self.state.wait_s() or math.inf))
+                is_new.clear()
         finally:  # also where the spool cannot be read: others take over then
             self._stop.set()
             for _ in threads:

@@ -32,7 +32,7 @@ MAX_BYTES: Final = 512 << 10
 TIMEOUT_S: Final = 15.0
 """For one POST, from the connection to the end of its answer. The specification recommends 15 to 30 s."""
 
-_LOOK_S: Final = 0.5
+_LOOK_S: Final = 1.0
 _MAX_ANSWER_BYTES: Final = 65536
 _SHOWN_CHARS: Final = 200
 

@@ -37,10 +37,6 @@ class Put:
         """Its size in bytes."""
         return self.content.size
 
-    def sha256(self) -> str:
-        """Return the SHA-256 of what was sent, in hexadecimal digits."""
-        return self.content.sha256()
-
 
 @dataclass(frozen=True, slots=True)
 class ObjectAccess:

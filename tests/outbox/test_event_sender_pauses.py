@@ -8,6 +8,7 @@ from itertools import count
 
 from audiosocket_cli.outbox.bus import Answer, Done, Fate
 from audiosocket_cli.outbox.event_sender import EventSender
+from audiosocket_cli.outbox.news import News
 
 DELIVERED = Answer(Fate.DELIVERED)
 
@@ -36,6 +37,7 @@ class Queue:
     def __init__(self, most: int) -> None:
         self._numbers = count(1)
         self._left = most
+        self.news = News()
         self.finished: list[int] = []
 
     def due_events(self, most: int) -> Sequence[Event]:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from audiosocket_cli.outbox.news import News
 from audiosocket_cli.outbox.spool import Spool
 from audiosocket_cli.outbox.uploads import Uploads
 from support.faulty_store import FaultyStore, Request, faulty_store
@@ -433,6 +434,8 @@ def test_an_upload_that_hangs_does_not_hold_up_the_end(
 
 def test_where_the_spool_cannot_be_read_no_thread_stays(folder: Path) -> None:
     class Unreadable:
+        news = News()
+
         def due_calls(self, most: int) -> list[object]:
             raise sqlite3.OperationalError("disk I/O error")
 
