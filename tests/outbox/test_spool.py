@@ -8,6 +8,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -60,6 +61,29 @@ def test_a_call_waits_until_it_is_finished(tmp_path: Path) -> None:
         spool.put_call(call)
         spool.sync()
         assert spool.due_calls(10) == []
+
+
+def test_a_note_for_which_there_is_no_room_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with spool_in(tmp_path) as spool:
+        monkeypatch.setattr(spool._batches, "put", lambda job: False)
+        with pytest.raises(OSError, match="too much waits to be written to the spool"):
+            spool.note_object(1, "a.wav", 1000, "1")
+        with pytest.raises(OSError, match="too much waits to be written to the spool"):
+            spool.note_stem(1, "a")
+
+
+def test_who_delivers_is_woken_by_what_was_put(tmp_path: Path) -> None:
+    calls, events = threading.Event(), threading.Event()
+    with spool_in(tmp_path) as spool:
+        spool.news.listen("calls", calls.set)
+        spool.news.listen("events", events.set)
+        spool.put_event("call", "a", {"event": "call"})
+        assert events.wait(60)
+        assert len(spool.due_events(10)) == 1, "it is there by then"
+        assert not calls.is_set()
+        spool.put_call(call_in(tmp_path, "a"))
+        assert calls.wait(60)
+        assert len(spool.due_calls(10)) == 1
 
 
 def test_a_postponed_call_comes_again(tmp_path: Path) -> None:

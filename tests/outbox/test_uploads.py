@@ -116,6 +116,27 @@ def test_files_are_removed_only_when_all_of_a_call_is_there(
     assert proxy.count("PUT", ".wav") == 1, "what is there is not sent again"
 
 
+def test_no_file_is_removed_before_its_object_is_noted_on_the_disk(
+    spool: Spool, rclone: RcloneS3, folder: Path, told: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = recorded(folder)
+    expected = contents(files)
+
+    def fail() -> None:
+        raise OSError(0, "cannot write the spool: disk I/O error")
+
+    monkeypatch.setattr(spool, "sync", fail)
+    with uploading(spool, target_of("s3://calls", rclone.environment), then="remove", tell=told.append):
+        spool.put_call(files)
+        wait_until(lambda: told)
+        assert contents(files) == expected
+        monkeypatch.undo()
+        until_sent(spool, 1, told)
+    assert told == [f"cannot upload {files.name}: cannot write the spool: disk I/O error (trying again)"]
+    assert not any(path.exists() for path in files.paths)
+    assert sorted(rclone.objects().values()) == sorted(expected.values())
+
+
 def test_a_file_that_is_not_what_was_uploaded_is_not_removed(
     spool: Spool, proxy: FaultyStore, rclone: RcloneS3, folder: Path, told: list[str]
 ) -> None:
