@@ -446,14 +446,15 @@ def test_what_is_said_until_the_answer_is_recorded_in_place_and_the_caller_hears
     assert result["caller"]["gaps"] == []
     assert [(press["digit"], press["at_s"]) for press in result["dtmf"]] == [("5", pytest.approx(0.4, abs=0.1))]
     silent = [not any(frame.payload) for frame in said]
-    assert silent.index(False) == pytest.approx(51, abs=5)
+    answered_s = silent.index(False) * 0.02
+    assert 0.9 < answered_s < 1.4, "the program sleeps for a second"
     samples, _ = soundfile.read(tmp_path / "calls" / f"{call}.wav", dtype="int16")
     caller, server = samples.T
     assert sorted(set(caller[caller > 0])) == [1000 + number for number in range(75)]
     start = int((caller > 0).argmax())
     assert start < 0.1 * 8000
     assert (caller[start : start + 75 * 160] == [1000 + number for number in range(75) for _ in range(160)]).all()
-    assert int((server != 0).argmax()) / 8000 == pytest.approx(1.0, abs=0.1)
+    assert int((server != 0).argmax()) / 8000 == pytest.approx(answered_s, abs=0.1)
 
 
 def test_silence_is_paced_while_we_ask(serve: Serve) -> None:
