@@ -298,3 +298,59 @@ def test_process_1_buries_what_its_programs_leave(tmp_path: Path) -> None:
         os.kill(pid, signal.SIGTERM)
         starter.communicate(timeout=20)
         assert starter.returncode == 143
+
+
+LOOPS = {"uvloop": "", "asyncio": "loop._loop_factory = lambda: asyncio.new_event_loop\n"}
+
+AT_EACH_STEP_OF_THE_END = """
+def step(frame, event, argument):
+    if frame.f_code.co_filename == loop.__file__:
+        frame.f_trace_opcodes = True
+        os.kill(os.getpid(), number)
+    return step
+
+async def main():
+    ended = asyncio.Event()
+    with loop.signals_to(lambda number: ended.set()):
+        os.kill(os.getpid(), number)
+        await ended.wait()
+        sys.settrace(step)
+    sys.settrace(None)
+    return "said what it did"
+
+print(loop.run(main()))
+"""
+
+TO_ANOTHER_THREAD = """
+async def main():
+    told = asyncio.Queue()
+    other = threading.Thread(target=time.sleep, args=(60,), daemon=True)
+    other.start()
+    with loop.signals_to(told.put_nowait):
+        asyncio.get_running_loop().call_later(0.2, signal.pthread_kill, other.ident, number)
+        return await asyncio.wait_for(told.get(), 30)
+
+begun_s = time.monotonic()
+print(loop.run(main()), "at once" if time.monotonic() - begun_s < 20 else "late")
+"""
+
+
+def told_by(program: str, loop: str, number: int) -> tuple[int, str, str]:
+    """Run a program that knows `loop`, the module, and `number`, the signal."""
+    begin = (
+        "import asyncio, os, signal, sys, threading, time\nfrom audiosocket_cli.net import loop\n"
+        f"number = signal.Signals({number:d})\n"
+    )
+    done = subprocess.run([sys.executable, "-c", begin + LOOPS[loop] + program], capture_output=True, text=True)
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda number: number.name)
+def test_a_signal_at_any_step_of_the_end_leaves_what_is_said_at_last(loop: str, number: int) -> None:
+    assert told_by(AT_EACH_STEP_OF_THE_END, loop, number) == (0, "said what it did\n", "")
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_a_signal_that_another_thread_gets_wakes_the_loop(loop: str) -> None:
+    assert told_by(TO_ANOTHER_THREAD, loop, signal.SIGTERM) == (0, f"{signal.SIGTERM:d} at once\n", "")

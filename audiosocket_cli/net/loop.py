@@ -9,9 +9,9 @@ import gc
 import math
 import os
 import signal
+import socket
 import time
 from collections.abc import Callable, Coroutine, Iterator
-from functools import partial
 from types import FrameType
 from typing import Any, Final, TypeVar
 
@@ -22,6 +22,7 @@ T = TypeVar("T")
 
 _PATIENCE_S: Final = 1.0
 _LOOK_AGAIN_S: Final = 0.5
+_WAKE_BYTES: Final = 4096
 _LAST_S: Final = 0.5
 """How long a task may take to end that is left at the end of all."""
 
@@ -121,29 +122,50 @@ def signals_to(handle: Callable[[int], None], *, on_hangup: Callable[[], object]
             _discard_output_to_lost_terminal()
         handle(number)
 
-    def at_once(loops: Any, number: int, frame: FrameType | None) -> None:
+    def heard(number: int, frame: FrameType | None) -> None:
         """Take a signal where Python does, between two steps of any code, before it is the loop's turn."""
         nonlocal asked_s
-        if time.monotonic() - asked_s > _PATIENCE_S:
-            os.write(2, b"something holds up all calls, and keeps them from ending in order: ended at once\n")
-            os._exit(128 + number)
-        asked_s = min(asked_s, time.monotonic())
-        loops(number, frame)
-
-    for number in numbers:
-        loop.add_signal_handler(number, take, number)
         if number != signal.SIGHUP:
-            signal.signal(number, partial(at_once, signal.getsignal(number)))
-            signal.siginterrupt(number, False)  # as the loop has it
-    early = told_to_end()
-    if early is not None:
-        loop.call_soon(handle, early)
-    try:
-        yield
-    finally:
+            if time.monotonic() - asked_s > _PATIENCE_S:
+                os.write(2, b"something holds up all calls, and keeps them from ending in order: ended at once\n")
+                os._exit(128 + number)
+            asked_s = min(asked_s, time.monotonic())
+        loop.call_soon_threadsafe(take, number)
+
+    # Not `loop.add_signal_handler`: when that one is removed, a signal does what it does by default for a moment, and
+    # a second one that comes just then ends the process before it has said what it did.
+    with _woken_by_signals(loop):
         for number in numbers:
-            loop.remove_signal_handler(number)
-            signal.signal(number, before[number] if math.isinf(first_s) else _end_if_it_takes_long(first_s))
+            signal.signal(number, heard)
+            signal.siginterrupt(number, False)  # what waits for the kernel goes on
+        early = told_to_end()
+        if early is not None:
+            loop.call_soon(handle, early)
+        try:
+            yield
+        finally:
+            for number in numbers:
+                signal.signal(number, before[number] if math.isinf(first_s) else _end_if_it_takes_long(first_s))
+
+
+@contextlib.contextmanager
+def _woken_by_signals(loop: asyncio.AbstractEventLoop) -> Iterator[None]:
+    """Wake the loop at each signal, whichever thread the kernel gives it to: handlers run in the main thread only."""
+
+    def awake() -> None:  # Python runs handlers where its own code begins; uvloop's and a socket's are not that
+        ours.recv(_WAKE_BYTES)
+
+    ours, of_handlers = socket.socketpair()
+    with ours, of_handlers:
+        ours.setblocking(False)
+        of_handlers.setblocking(False)
+        before = signal.set_wakeup_fd(of_handlers.fileno(), warn_on_full_buffer=False)
+        loop.add_reader(ours, awake)
+        try:
+            yield
+        finally:
+            loop.remove_reader(ours)
+            signal.set_wakeup_fd(before, warn_on_full_buffer=False)
 
 
 def _end_if_it_takes_long(first_s: float) -> Callable[[int, Any], None]:
