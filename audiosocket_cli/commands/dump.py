@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -81,8 +80,6 @@ def command(
     Exits with 0, with 1 for findings with --strict, with 5 when a file is damaged or cut (everything before the damage
     is shown), with 6 when it holds no call, or nothing that was selected.
     """
-    # Frames are small: threads that BLAS would start with cost more than they bring.
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     from audiosocket_cli.analysis.dumping import Copy, DumpRequest
     from audiosocket_cli.analysis.selection import Selection
 

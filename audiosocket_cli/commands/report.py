@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import click
@@ -45,8 +44,6 @@ def command(ctx: click.Context, /, **given: Any) -> None:
     Exits with 0, with 5 when an INPUT is damaged or cut (the page shows everything before the damage), with 6 when it
     holds no call.
     """
-    # Blocks are small: threads that BLAS would start with cost more than they bring.
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     if not given["output"]:
         raise UsageError("-o has no name: name the page, such as call.html")
     from audiosocket_cli.jobs.report import ReportWanted, report

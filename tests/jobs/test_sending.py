@@ -368,3 +368,10 @@ def test_a_capture_for_all_calls_is_told_not_to_be_sent(serve: Serve, kept: Kept
     uuid = call(serving)
     assert serving.end(0)[0] == 0
     assert set(kept.objects) == {f"{uuid}.wav", f"{uuid}.json"}
+
+
+@pytest.mark.parametrize("options", [[], ["--upload", "ftp://host/calls"]], ids=["nothing is sent", "something is"])
+def test_what_sends_is_loaded_where_something_is_sent(options: list[str]) -> None:
+    told = run("serve", "--record", "/dev/null/none", *options, PYTHONPROFILEIMPORTTIME="1").stderr
+    assert "audiosocket_cli.jobs.answering" in told
+    assert ("audiosocket_cli.outbox.courier" in told) is bool(options)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import shutil
 import subprocess
 from pathlib import Path
@@ -219,6 +220,7 @@ def room_of(path: Path) -> str:
     return path.relative_to(PACKAGE).with_suffix("").parts[0]
 
 
+@functools.cache
 def imports_of(path: Path) -> set[str]:
     names: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text())):
@@ -307,6 +309,7 @@ def test_the_table_of_files_without_a_test_of_their_name_holds_files() -> None:
     assert TESTED_AS_PART_OF.keys() <= names
 
 
+@functools.cache
 def reached_by(test: Path) -> set[Path] | None:
     """The files of the package that a test imports, and those that they import; None where it runs commands."""
     found: set[Path] = set()
@@ -324,6 +327,7 @@ def reached_by(test: Path) -> set[Path] | None:
     return found
 
 
+@functools.cache
 def imported_names(path: Path) -> set[str]:
     """The modules that a file imports, wherever in it; of names from one, also as modules in it."""
     names: set[str] = set()
