@@ -21,7 +21,7 @@ from audiosocket_cli.asterisk.rules import PROXY_V2_SIGNATURE
 from audiosocket_cli.audio.pcm import tone
 from audiosocket_cli.codec import Frame, Kind, encode
 from support.far_end import Server, exactly, is_reset, send_for, through
-from support.peers import FRAME, connected, free_port, get, opening, read_to_end, reset
+from support.peers import FRAME, connected, free_port, get, in_time, opening, read_to_end, reset
 from support.running import Serve, Serving, run
 
 HANGUP = encode(Frame(Kind.HANGUP))
@@ -343,10 +343,9 @@ def test_findings_of_both_sides_are_told_while_the_call_goes_on(proxy: Proxy, se
         exactly(far, len(first))
         far.sendall(encode(Frame(Kind.DTMF, b"1")))
         assert "the server sent a frame of kind dtmf" in serving.wait_for("finding")
-        for _ in range(150):
+        for _ in in_time(150):
             caller.sendall(ulaw)
             far.sendall(FRAME)
-            time.sleep(0.02)
         assert "labelled slin" in serving.wait_for("finding")
     assert "ended by" in serving.wait_for(" ended by ")
 

@@ -24,7 +24,7 @@ import soundfile
 
 from audiosocket_cli.audio.pcm import Samples, level_dbfs, tone
 from audiosocket_cli.codec import KIND_BY_RATE, Frame, FrameDecoder, Kind, encode, kind_of, uuid_frame
-from support.peers import read_to_end
+from support.peers import in_time, read_to_end
 from support.running import CLOCK, COMMAND, Serve, need, rest_of, run
 
 CALL_1 = uuid.UUID(int=1)
@@ -107,9 +107,7 @@ def frames_of(samples: Samples, kind: int = Kind.SLIN) -> bytes:
 def speak(peer: socket.socket, samples: Samples) -> None:
     """Say samples at 8000 Hz as long as they last."""
     peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    begun_s = time.monotonic()
-    for number in range(len(samples) // 160):
-        time.sleep(max(0.0, begun_s + number * 0.02 - time.monotonic()))
+    for number in in_time(len(samples) // 160):
         peer.sendall(frames_of(samples[number * 160 : number * 160 + 160]))
 
 

@@ -20,7 +20,7 @@ import pytest
 import soundfile
 
 from audiosocket_cli.codec import Frame, FrameDecoder, Kind, digit_frame, encode, uuid_frame
-from support.peers import FRAME, connected, opening, read_to_end, reset
+from support.peers import FRAME, connected, in_time, opening, read_to_end, reset
 from support.running import CLOCK, COMMAND, Serve, need, run
 
 FINDINGS = "findings in 1 call (audiosocket help finding ID tells more)"
@@ -257,8 +257,7 @@ def test_sigkill_leaves_files_that_open_everywhere_and_lack_a_second_at_most(ser
     with connected(serving, first) as peer:
         serving.wait_for("call")
         begun_s = time.monotonic()
-        for number in range(175):
-            time.sleep(max(0.0, begun_s + number * 0.02 - time.monotonic()))
+        for _ in in_time(175):
             peer.sendall(FRAME)
         serving.end(signal.SIGKILL)
         length_s = time.monotonic() - begun_s
@@ -282,9 +281,7 @@ def test_fifty_calls_at_once_make_fifty_right_files(serve: Serve, tmp_path: Path
         peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         peer.sendall(encode(uuid_frame(call)))
         peers[call] = (peer, samples.tobytes())
-    begun_s = time.monotonic()
-    for number in range(150):
-        time.sleep(max(0.0, begun_s + number * 0.02 - time.monotonic()))
+    for number in in_time(150):
         for peer, data in peers.values():
             peer.sendall(encode(Frame(Kind.SLIN, data[number * 320 : number * 320 + 320])))
     for peer, _ in peers.values():
@@ -435,9 +432,7 @@ def test_a_stall_of_ours_shifts_no_recording_and_hangs_up_nobody(
     with connected(serving, first) as peer:
         peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         serving.wait_for('"event": "call"')
-        begun_s = time.monotonic()
-        for number in range(200):
-            time.sleep(max(0.0, begun_s + number * 0.02 - time.monotonic()))
+        for number in in_time(200):
             peer.sendall(encode(Frame(Kind.SLIN, said[number * 160 : number * 160 + 160].tobytes())))
             if number == 50:
                 serving.process.send_signal(signal.SIGSTOP)
@@ -569,9 +564,7 @@ def test_a_rate_that_does_not_fit_its_kind_is_found(serve: Serve, size: int, say
     frame = encode(Frame(Kind.SLIN, bytes(range(1, 81)) * (size // 80)))
     with connected(serving, first) as peer:
         peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        begun_s = time.monotonic()
-        for number in range(80):
-            time.sleep(max(0.0, begun_s + number * 0.02 - time.monotonic()))
+        for _ in in_time(80):
             peer.sendall(frame)
     ended = serving.wait_for_end(call)
     assert any(says in finding for finding in ended["findings"])

@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 from audiosocket_cli.codec import Frame, FrameDecoder, Kind, digit_frame, encode
 from audiosocket_cli.errors import UsageError
 from audiosocket_cli.server.admission import Admission, AdmissionOptions, parse_network
-from support.peers import FRAME, connected, opening, read_to_end
+from support.peers import FRAME, connected, in_time, opening, read_to_end
 from support.running import CLOCK, COMMAND, Serve, Serving, is_running, rest_of, run, wait_until
 
 PEER = r"127\.0\.0\.1:\d+"
@@ -433,9 +433,7 @@ def test_what_is_said_until_the_answer_is_recorded_in_place_and_the_caller_hears
     call, first = opening()
     with connected(serving, first) as peer:
         peer.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        begun_s = time.monotonic()
-        for number in range(75):
-            time.sleep(max(0.0, begun_s + number * 0.02 - time.monotonic()))
+        for number in in_time(75):
             peer.sendall(encode(Frame(Kind.SLIN, (1000 + number).to_bytes(2, "little") * 160)))
             if number == 20:
                 peer.sendall(encode(digit_frame("5")))

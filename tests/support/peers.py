@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import socket
 import struct
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +21,14 @@ FRAME = encode(Frame(Kind.SLIN, bytes(range(160)) * 2))
 def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return int(listener.getsockname()[1])
+
+
+def in_time(count: int, every_s: float = 0.02) -> Iterator[int]:
+    """Count so many frames, each when it is due; who was held up makes up for it, so the rate is right in the end."""
+    begun_s = time.monotonic()
+    for number in range(count):
+        time.sleep(max(0.0, begun_s + number * every_s - time.monotonic()))
+        yield number
 
 
 @contextmanager
