@@ -185,7 +185,9 @@ def test_ten_seconds_of_frames_take_ten_seconds(serve: Serve) -> None:
         while len(arrivals) < 501:
             frames = decoder.feed(peer.recv(65536))
             arrivals += [time.monotonic()] * len(frames)
-    assert arrivals[-1] - arrivals[0] == pytest.approx(10.0, rel=0.002)
+    lateness_s = np.array(arrivals[:500]) - np.arange(500) * 0.02
+    # The least of each fifth: what a busy machine delays, it delays for a moment.
+    assert np.ptp(lateness_s.reshape(5, 100).min(1)) < 0.02
 
 
 def test_max_calls_refuses_the_next_with_a_hangup(serve: Serve) -> None:
