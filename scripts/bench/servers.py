@@ -17,6 +17,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from free_port import free_port
+
 from bench.heard import Heard
 from bench.kernel import wait_until_quiet
 
@@ -123,11 +125,6 @@ def pinned(cores: set[int], priority: int) -> Callable[[], None]:
             os.nice(-priority)
 
     return pin
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 @contextlib.contextmanager

@@ -14,9 +14,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
+from free_port import free_port
+
 from outbox_faults.faulty import FaultyProxy
 from outbox_faults.receiver import SECRET, Received, Receiver
-from outbox_faults.stores import PROGRAMS, START_TIMEOUT_S, StoreProcessError, free_port
+from outbox_faults.stores import PROGRAMS, START_TIMEOUT_S, StoreProcessError
 
 STREAM, PREFIX = "CALLS", "calls"
 

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from outbox_faults.stores import free_port
+from free_port import free_port
 
 AUDIOSOCKET = [sys.executable, "-P", "-m", "audiosocket_cli"]
 START_TIMEOUT_S = 60.0

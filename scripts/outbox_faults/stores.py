@@ -15,6 +15,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from free_port import free_port
+
 BUCKET = "recordings"
 KEY, SECRET = "faults", "faults-secret"
 START_TIMEOUT_S = 60.0
@@ -125,11 +127,6 @@ def running_store(kind: str, folder: Path) -> Iterator[StoreProcess]:
     finally:
         store.thaw()
         store.kill()
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 def without_store_settings() -> dict[str, str]:

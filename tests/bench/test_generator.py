@@ -14,6 +14,7 @@ from audiosocket_cli.bench.load import Load
 from audiosocket_cli.bench.speech import Speech
 from audiosocket_cli.codec import Kind
 from audiosocket_cli.net.address import Address
+from support.peers import free_port
 
 
 @given(st.integers(1, 9), st.integers(1, 40))
@@ -28,11 +29,6 @@ def test_the_shares_of_a_load_are_all_of_it(processes: int, calls: int) -> None:
 
 def generator(port: int, load: Load) -> Generator:
     return Generator(Address("127.0.0.1", port), load, Speech.generated(Kind.SLIN), Share())
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 def test_a_server_that_is_not_there_is_counted_and_called_again_after_a_second() -> None:

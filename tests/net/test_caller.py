@@ -18,6 +18,7 @@ import pytest
 from audiosocket_cli import CallOverError, FrameDecoder, FrameError, Kind, NetworkError, UsageError, encode
 from audiosocket_cli.codec import Frame, decode_digit, decode_uuid
 from audiosocket_cli.net.caller import dial
+from support.peers import free_port
 
 WORD = (8000 * np.sin(np.arange(1600) * 0.3)).astype(np.int16)
 
@@ -249,8 +250,7 @@ def test_calls_end_when_their_task_is_cancelled() -> None:
     ],
 )
 def test_what_cannot_be_dialled_is_told(target: str, options: dict[str, Any], error: Any, problem: str) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        closed = str(listener.getsockname()[1])
+    closed = str(free_port())
 
     async def main() -> None:
         async with dial(target.replace("{closed}", closed), **options):

@@ -18,6 +18,7 @@ import pytest
 from audiosocket_cli.outbox.bus import DELIVERED, Answer, Fate
 from audiosocket_cli.outbox.webhook import Webhook, seconds_of
 from audiosocket_cli.outbox.webhook_secret import parse_secrets
+from support.peers import free_port
 from support.webhook_receiver import ACCEPTED, SECRET, Receiver, receiving
 from support.websocket_bots import certificate
 
@@ -174,9 +175,7 @@ def test_a_host_that_has_no_address_is_away() -> None:
 
 @pytest.fixture
 def free_tcp_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
+    return free_port()
 
 
 @contextmanager

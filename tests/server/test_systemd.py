@@ -24,6 +24,7 @@ from audiosocket_cli.errors import NetworkError
 from audiosocket_cli.server.systemd import Notifier, others_descriptors, passed_descriptors, take_sockets
 from support.activated import Manager, managed, start_activated
 from support.pages import FILES
+from support.peers import free_port
 from support.running import COMMAND, missing, need, run, wait_until
 
 UNITS = {name: text for name, text in FILES.items() if name.endswith((".service", ".socket"))}
@@ -299,8 +300,7 @@ def test_sockets_of_a_shell_in_between_are_not_taken_and_that_is_said(listener: 
 
 
 def test_systemd_socket_activate_hands_its_port_over(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     activate = need("systemd-socket-activate")
     process = subprocess.Popen(
         [activate, "-l", f"127.0.0.1:{port}", *COMMAND, "serve", "--record", "calls", "--calls", "1", "--json"],

@@ -10,17 +10,14 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from free_port import free_port as free_port  # for tests
+
 from audiosocket_cli.call.wire import SocketWire
 from audiosocket_cli.codec import Frame, FrameDecoder, Kind, encode, uuid_frame
 from support.running import Serving
 
 FRAME = encode(Frame(Kind.SLIN, bytes(range(160)) * 2))
 """20 ms of audio."""
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 def in_time(count: int, every_s: float = 0.02) -> Iterator[int]:

@@ -22,7 +22,11 @@ class ServerProcess:
         self.port = port
         self._command = command
         self._process: subprocess.Popen[bytes] | None = None
-        self.start()
+        try:
+            self.start()
+        except BaseException:
+            self.stop()
+            raise
 
     @property
     def log(self) -> str:
