@@ -301,7 +301,7 @@ def test_a_pipe_without_an_end_is_played_as_it_comes(serve: Serve, tmp_path: Pat
         playing.stdin.close()
     result = json.loads(playing.stdout.read())
     playing.stdout.close()
-    assert playing.wait(10) == 0
+    assert playing.wait(60) == 0
     assert result["complete"] is True
     assert result["played_s"] > 3
     assert result["total_s"] == result["played_s"]
@@ -321,7 +321,7 @@ def test_a_pipe_too_slow_is_padded_and_told(serve: Serve) -> None:
     playing.stdin.close()
     result = json.loads(playing.stdout.read())
     playing.stdout.close()
-    assert playing.wait(10) == 0
+    assert playing.wait(60) == 0
     assert result["played_s"] == pytest.approx(2.0, abs=0.02)
     assert result["padded_s"] > 0.5
     assert any("s of silence were added" in finding for finding in result["call"]["findings"])
