@@ -193,7 +193,7 @@ def test_what_does_not_fit_in_the_room_is_converted_by_each_call(tmp_path: Path)
     frames: list[Frame] = []
     while (frame := playback.next_frame(None)) is not None:
         frames.append(frame)
-        time.sleep(0.001)
+        until(lambda: playback._speech.is_ready)
     assert playback.speech_notes.missed == 0
     np.testing.assert_array_equal(from_slin(b"".join(frame.payload for frame in frames)), whole)
 
@@ -206,6 +206,7 @@ def test_rounds_of_a_long_sound_join_without_a_seam(tmp_path: Path) -> None:
     while (frame := playback.next_frame(None)) is not None:
         said += frame.payload
         time.sleep(0.0005)
+        until(lambda: playback._speech.is_ready)
     assert playback.speech_notes.missed == 0
     np.testing.assert_array_equal(from_slin(said), np.tile(samples, 3))
 
