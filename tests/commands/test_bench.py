@@ -281,8 +281,8 @@ def test_sound_files_are_said_in_frames_of_any_length_and_kind(serve: Serve, tmp
 def test_the_first_signal_ends_calls_in_order_and_prints_what_there_is(serve: Serve) -> None:
     port = free_port()
     serving = serve("--echo", "--metrics", f"127.0.0.1:{port}")
-    process = subprocess.Popen([*COMMAND, "bench", serving.target, "--duration", "60s", "--json"],
-                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)  # fmt: skip
+    words = ["bench", serving.target, "--duration", "60s", "--max-lateness", "10s", "--json"]
+    process = subprocess.Popen([*COMMAND, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     serving.wait_for("call")
     said = re.compile(r'audiosocket_frames_total\{kind="slin",side="server"\} ([\d.]+)')
     wait_until(lambda: (found := said.search(get(port, "/metrics")[1])) and float(found[1]) >= 40)

@@ -452,8 +452,9 @@ def test_a_stall_of_ours_shifts_no_recording_and_hangs_up_nobody(
         read_to_end(peer)
     result = serving.wait_for_end(call)
     recorded, _ = soundfile.read(tmp_path / "calls" / f"{call}.wav", dtype="int16")
-    start = np.flatnonzero(recorded)[0]
-    np.testing.assert_array_equal(recorded[start : start + len(said)], said)
+    loud = np.flatnonzero(recorded)
+    np.testing.assert_array_equal(recorded[loud], said)
+    assert loud[-1] - loud[0] - len(said) < 8000  # a pause of this caller's may be in it, but not our 1.5 s
     assert result["ended_by"] == "caller"
     assert 1 <= result["server"]["slips"] < 10  # a busy machine may add some to that of the stall
 
