@@ -51,6 +51,11 @@ class Pipe:
         os.close(self.reader)
         self.reader = -1
 
+    def end(self, sound: SoundPipe) -> None:
+        """Let its writer find that the reader is gone, before another pipe has the same number."""
+        self.close_reader()
+        wait_until(lambda: sound._pipe._error)
+
 
 @pytest.fixture
 def ends() -> Iterator[Pipe]:
@@ -140,7 +145,7 @@ def test_a_reader_who_is_a_minute_behind_is_given_up(ends: Pipe) -> None:
         sound.append(noise(4000))
     assert caught.value.errno == errno.ETIMEDOUT
     assert sound.duration_s == (PIPE_BYTES + MAX_WAITING * 4000) / 8000
-    ends.close_reader()
+    ends.end(sound)
 
 
 @pytest.mark.usefixtures("_no_patience")
@@ -155,7 +160,7 @@ def test_a_reader_who_stopped_is_waited_for_so_long_and_no_longer(ends: Pipe, pi
     with pytest.raises(OSError, match="the reader of standard output stopped reading"):
         sound.finish()
     assert 0.15 < time.monotonic() - begun_s < 15  # at 0.2 s for each piece, all that can wait would take 24 s
-    ends.close_reader()
+    ends.end(sound)
 
 
 def test_a_reader_who_is_gone_is_a_broken_pipe_at_the_next_piece(ends: Pipe) -> None:
