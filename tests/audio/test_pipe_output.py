@@ -17,6 +17,7 @@ import pytest
 from audiosocket_cli.audio import pipe_output as pipe
 from audiosocket_cli.audio.growing_wav import HEADER_BYTES
 from audiosocket_cli.audio.pipe_output import MAX_WAITING, UNKNOWN_BYTES, SoundPipe
+from support.running import wait_until
 
 PIPE_BYTES = 65536
 
@@ -36,15 +37,24 @@ class Pipe:
         """Read so many bytes, however many pieces they come in."""
         data = b""
         while len(data) < size:
-            assert select.select([self.reader], [], [], 5)[0], f"nothing came after {len(data)} bytes"
+            assert select.select([self.reader], [], [], 60)[0], f"nothing came after {len(data)} bytes"
             piece = os.read(self.reader, size - len(data))
             assert piece, f"the pipe ended after {len(data)} bytes"
             data += piece
         return data
 
+    def is_full(self) -> bool:
+        """Whether the writer waits for the reader."""
+        return not select.select([], [self.writer], [], 0)[1]
+
     def close_reader(self) -> None:
         os.close(self.reader)
         self.reader = -1
+
+    def end(self, sound: SoundPipe) -> None:
+        """Let its writer find that the reader is gone, before another pipe has the same number."""
+        self.close_reader()
+        wait_until(lambda: sound._pipe._error)
 
 
 @pytest.fixture
@@ -109,7 +119,7 @@ def test_a_slow_reader_holds_up_nobody_and_gets_all_of_it(ends: Pipe) -> None:
     begun_s = time.monotonic()
     for _ in range(50):
         sound.append(noise(4000))
-    assert time.monotonic() - begun_s < 1.0
+    assert time.monotonic() - begun_s < 15  # nobody reads before that
     assert PIPE_BYTES < 50 * 8000
     assert ends.read(50 * 8000) == noise(4000) * 50
     sound.finish()
@@ -128,14 +138,14 @@ def test_a_pipe_that_somebody_made_non_blocking_is_waited_for(ends: Pipe, blocki
 def test_a_reader_who_is_a_minute_behind_is_given_up(ends: Pipe) -> None:
     sound = SoundPipe(ends.writer, 8000, headerless=True)
     sound.append(noise(PIPE_BYTES))  # the writer is stuck with this piece
-    time.sleep(0.1)
+    wait_until(ends.is_full)
     for _ in range(MAX_WAITING):
         sound.append(noise(4000))
     with pytest.raises(OSError, match="the reader of standard output is a minute behind") as caught:
         sound.append(noise(4000))
     assert caught.value.errno == errno.ETIMEDOUT
     assert sound.duration_s == (PIPE_BYTES + MAX_WAITING * 4000) / 8000
-    ends.close_reader()
+    ends.end(sound)
 
 
 @pytest.mark.usefixtures("_no_patience")
@@ -143,21 +153,21 @@ def test_a_reader_who_is_a_minute_behind_is_given_up(ends: Pipe) -> None:
 def test_a_reader_who_stopped_is_waited_for_so_long_and_no_longer(ends: Pipe, pieces: int) -> None:
     sound = SoundPipe(ends.writer, 8000, headerless=True)
     sound.append(noise(PIPE_BYTES))
-    time.sleep(0.1)
+    wait_until(ends.is_full)
     for _ in range(pieces - 1):
         sound.append(noise(10))
     begun_s = time.monotonic()
     with pytest.raises(OSError, match="the reader of standard output stopped reading"):
         sound.finish()
-    assert 0.15 < time.monotonic() - begun_s < 0.4
-    ends.close_reader()
+    assert 0.15 < time.monotonic() - begun_s < 15  # at 0.2 s for each piece, all that can wait would take 24 s
+    ends.end(sound)
 
 
 def test_a_reader_who_is_gone_is_a_broken_pipe_at_the_next_piece(ends: Pipe) -> None:
     sound = SoundPipe(ends.writer, 8000)
     ends.close_reader()
-    sound.append(noise(10))
-    time.sleep(0.1)
+    with pytest.raises(BrokenPipeError):
+        wait_until(lambda: sound.append(noise(10)))
     for _ in range(2):
         with pytest.raises(BrokenPipeError):
             sound.append(noise(10))
@@ -168,7 +178,7 @@ def test_a_reader_who_is_gone_is_a_broken_pipe_at_the_next_piece(ends: Pipe) -> 
 def test_a_reader_who_goes_away_while_it_is_waited_for_is_a_broken_pipe(ends: Pipe) -> None:
     sound = SoundPipe(ends.writer, 8000)
     sound.append(noise(PIPE_BYTES))
-    time.sleep(0.1)
+    wait_until(ends.is_full)
     ends.close_reader()
     with pytest.raises(BrokenPipeError):
         sound.finish()

@@ -57,7 +57,7 @@ ENDS = {
     "nothing": [],
 }
 UUID_S = 0.3
-LET_GO_S = UUID_S + CLOSE_TIMEOUT_S + 1
+LET_GO_S = UUID_S + CLOSE_TIMEOUT_S + 20
 """A session is kept until the last time at which it once wanted to be woken: when no UUID had come, or no close."""
 
 CALL_MODULES = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -28,7 +29,7 @@ def test_each_frame_is_one_segment_on_its_deadline(
     tshark = need("tshark")
     if os.geteuid():
         missing("capturing needs root")
-    serving = serve("--tone", "440")
+    serving = serve("--tone", "440", "--json")
     direction = "src" if side == "server" else "dst"
     capture = subprocess.Popen(
         [
@@ -40,21 +41,25 @@ def test_each_frame_is_one_segment_on_its_deadline(
     assert capture.stderr is not None
     while "Capturing on" not in capture.stderr.readline():
         pass
-    assert run("play", tone_file, serving.target, "--wait", "0.5").returncode == 0
+    done = run("play", tone_file, serving.target, "--wait", "0.5", "--json")
+    assert done.returncode == 0
+    ended = {"caller": json.loads(done.stdout), "server": json.loads(serving.wait_for('"event": "ended"'))}
+    slipped_s = ended[side]["call"][side]["slipped_ms"] / 1000
     time.sleep(2)  # for what tshark has yet to read
     capture.send_signal(signal.SIGINT)
     rows = [line.split("\t") for line in capture.communicate(timeout=30)[0].splitlines()]
     segments = [(float(at_s), payload) for at_s, length, payload in rows if int(length)]
     audio = [(at_s, payload) for at_s, payload in segments if payload.startswith("100140")]
     others = [payload for _, payload in segments if not payload.startswith("100140")]
-    assert len(audio) >= 95
+    assert len(audio) >= 60  # of 100
     assert {len(payload) // 2 for _, payload in audio} == {323}
     assert len(others) <= 1  # the caller's UUID
     times = [at_s for at_s, _ in audio]
     # A busy machine makes frames late, some of them much: none is early, and the deadlines of others do not move.
     late_s = [at_s - number * 0.02 for number, at_s in enumerate(times)]
-    assert min(late_s[-20:]) == pytest.approx(min(late_s[:20]), abs=0.02)
-    assert statistics.median(late_s) - min(late_s) < 0.02
+    # Beyond 60 ms the product gives up its schedule for a later one, and says by how much.
+    assert min(late_s[-20:]) == pytest.approx(min(late_s[:20]) + slipped_s, abs=0.02 + slipped_s / 2)
+    assert statistics.median(late_s) - min(late_s) < 0.02 + slipped_s
     steps = [after - before for before, after in pairwise(times)]
     assert statistics.median(steps) == pytest.approx(0.02, abs=0.005)
 

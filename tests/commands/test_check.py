@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
 import re
+import select
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from uuid import UUID
 from xml.etree import ElementTree
@@ -16,7 +18,7 @@ import pytest
 
 from support.faulty import FAULTY, serving
 from support.peers import free_port
-from support.running import COMMAND, is_running, run
+from support.running import COMMAND, MAX_WAIT_S, is_running, run
 from support.talkers import FAULTY_TALKERS, TalkServer
 
 QUICK = ["--only", "frame/split", "--only", "uuid/with-audio"]
@@ -122,7 +124,7 @@ def test_each_attempt_is_shown() -> None:
 def test_turns_are_measured_against_what_is_given() -> None:
     with serving(TalkServer) as server:
         words = ["check", f"127.0.0.1:{server.port}", "--only", "turn/answers"]
-        done = run(*words, "--turn-within", "1.5s", "--repeat", "2")
+        done = run(*words, "--turn-within", "3s", "--repeat", "2")
         skipped = run(*words)
     assert done.returncode == 0, done.stdout
     measured = r"\d\.\d\d s"
@@ -243,12 +245,16 @@ def test_a_signal_ends_it_with_what_is_known(number: int, tmp_path: Path) -> Non
     pid = tmp_path / "pid"
     command = ["sh", "-c", f"echo $$ > {pid}; exec {' '.join(FAULTY_COMMAND)}"]
     words = [*COMMAND, "check", "--only", "frame/split", "--only", "idle/hold", "--json", "--", *command]
-    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    assert process.stderr is not None
-    assert process.stderr.readline().startswith("a first call: ")
-    time.sleep(3)
+    near, far = pty.openpty()
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=far, text=True)
+    os.close(far)
+    progress = b""
+    while b"3 of 4" not in progress:
+        assert select.select([near], [], [], MAX_WAIT_S)[0], progress
+        progress += os.read(near, 65536)
     process.send_signal(number)
-    out, _ = process.communicate(timeout=20)
+    out, _ = process.communicate(timeout=30)
+    os.close(near)
     assert process.returncode == 128 + number
     content = json.loads(out)
     assert content["signal"] == number

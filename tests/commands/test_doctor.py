@@ -143,27 +143,27 @@ def test_a_signal_ends_it_with_what_was_found(tmp_path: Path, said: dict[str, st
         process.send_signal(number)
         began_s = time.monotonic()
         out, _ = process.communicate(timeout=30)
-    assert time.monotonic() - began_s < 2
+    assert time.monotonic() - began_s < 8  # what hangs is waited for 10 s
+    assert "asterisk-hangs" not in out
     assert process.returncode == 128 + number
     assert "  ok      Asterisk: 22.10.1+dfsg-1 runs" in out
 
 
 def test_one_that_hangs_costs_ten_seconds_and_is_told(tmp_path: Path) -> None:
     command = tmp_path / "asterisk"
-    command.write_text("#!/bin/sh\nexec sleep 60\n")
+    command.write_text("#!/bin/sh\nexec sleep 600\n")
     command.chmod(0o755)
     began_s = time.monotonic()
     done = run("doctor", "--asterisk-command", str(command))
-    assert 10 < time.monotonic() - began_s < 20
+    assert 10 < time.monotonic() - began_s < 50
     assert done.returncode == 1
     assert "[asterisk-hangs]" in done.stdout
 
 
 def test_a_way_that_hangs_is_not_waited_for_at_each_file(tmp_path: Path) -> None:
     way = tmp_path / "pbx"
-    way.write_text("#!/bin/sh\nexec sleep 60\n")
+    way.write_text(f"#!/bin/sh\necho asked >> {tmp_path}/asked\nexec sleep 600\n")
     way.chmod(0o755)
-    began_s = time.monotonic()
     done = run("doctor", "--asterisk-command", f"{way} asterisk")
-    assert time.monotonic() - began_s < 20
+    assert (tmp_path / "asked").read_text().count("asked") <= 2  # the second is `true`, to see what hangs
     assert (done.returncode, "[asterisk-hangs]" in done.stdout) == (1, True)

@@ -104,7 +104,7 @@ def test_closing_with_unread_input_is_a_reset_to_the_other_side(proxy: Proxy, se
     with through(serving, server, first) as ends:
         closing, other = ends if side == "caller" else ends[::-1]
         other.sendall(FRAME)
-        time.sleep(0.2)
+        assert select.select([closing], [], [], 20)[0]
         closing.close()
         assert is_reset(other)
 
@@ -153,7 +153,7 @@ def test_a_flood_from_either_side_delays_no_other_call(proxy: Proxy, server: Ser
         for peer in (flooder, flooded):
             peer.setblocking(False)
         exactly(far, len(second))
-        flood, worst_s, until_s = FRAME * 50, 0.0, time.monotonic() + 2
+        flood, took_s, until_s = FRAME * 50, [], time.monotonic() + 2
         while time.monotonic() < until_s:
             for peer in (flooder, flooded):
                 with contextlib.suppress(BlockingIOError):
@@ -163,8 +163,10 @@ def test_a_flood_from_either_side_delays_no_other_call(proxy: Proxy, server: Ser
             begun_s = time.monotonic()
             caller.sendall(FRAME)
             assert exactly(far, len(FRAME)) == FRAME
-            worst_s = max(worst_s, time.monotonic() - begun_s)
-        assert worst_s < 0.5  # this machine may be busy
+            took_s.append(time.monotonic() - begun_s)
+        # A promise about time: half of the frames, and none far too late, whatever the machine does besides.
+        assert np.median(took_s) < 0.2
+        assert max(took_s) < 5
     assert serving.end()[0] == 130
 
 
@@ -188,7 +190,7 @@ def test_a_caller_is_reset_with_its_uuid_unread_when_the_server_is_gone_and_the_
     else:
         raise AssertionError("the port stays open")
     server.again()
-    until_s = time.monotonic() + 15
+    until_s = time.monotonic() + 60
     while time.monotonic() < until_s:
         with contextlib.suppress(ConnectionRefusedError), through(serving, server, first) as (caller, far):
             assert exactly(far, len(first)) == first
@@ -360,7 +362,7 @@ def test_figures_are_served_and_both_sides_count(proxy: Proxy, server: Server) -
         exactly(caller, 2 * len(FRAME))
         assert exactly(far, len(first) + 3 * len(FRAME))
     serving.wait_for(f"{call} ended")
-    until_s = time.monotonic() + 10
+    until_s = time.monotonic() + 60
     wanted = 'audiosocket_frames_total{kind="slin",side="server"} 2.0'
     while wanted not in (text := get(port, "/metrics")[1]) and time.monotonic() < until_s:
         time.sleep(0.2)
@@ -420,7 +422,7 @@ def test_a_second_signal_ends_it_at_once(proxy: Proxy, server: Server) -> None:
         begun_s = time.monotonic()
         serving.process.send_signal(signal.SIGTERM)
         assert serving.end(0)[0] == 143
-        assert time.monotonic() - begun_s < 5
+        assert time.monotonic() - begun_s < 20  # it would go on for a minute
         caller.close()
 
 

@@ -100,7 +100,7 @@ def test_an_answer_is_timed(serve: Serve, tone_file: Path, tmp_path: Path) -> No
     done = run("talk", serving.target, *words)
     result = json.loads(done.stdout)
     assert (done.returncode, result["turns"]) == (0, 1)
-    assert result["answered_median_ms"] == pytest.approx(520, abs=80)
+    assert 440 <= result["answered_median_ms"] < 1500  # half a second later, and on a busy machine more
 
 
 def test_keys_are_digits_and_q_hangs_up(serve: Serve, tmp_path: Path) -> None:

@@ -122,7 +122,7 @@ def websocket_bot() -> Iterator[int]:
     assert "8765" in code
     process = subprocess.Popen([sys.executable, "-c", code.replace("8765", str(port))])
     try:
-        for _ in range(200):
+        for _ in range(1800):
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
                 break
             time.sleep(0.05)
@@ -193,7 +193,7 @@ def test_the_bot_of_the_page_is_started_by_check(tmp_path: Path) -> None:
 
 
 def wait_for_listener(port: int) -> None:
-    for _ in range(100):
+    for _ in range(1800):
         try:
             socket.create_connection(("127.0.0.1", port), 1).close()
         except ConnectionRefusedError:
@@ -253,11 +253,11 @@ def test_the_bot_in_shell_is_interrupted_by_a_key_and_answers_it(serve: Serve, t
     need("espeak-ng")
     save_files(tmp_path)
     serving = serve("--json", "--calls", "1", "--exec-rate", "22050", "--exec", tmp_path / "menu.sh")
-    done = run("inject-dtmf", "2", serving.target, "--expect-audio-within", "1", "--expect-hangup", "--json")
+    done = run("inject-dtmf", "2", serving.target, "--expect-audio-within", "20", "--expect-hangup", "--json")
     assert done.returncode == 0
     result = json.loads(done.stdout)["call"]
     assert (result["ended_by"], result["ended_how"]) == ("server", "hangup")
-    assert result["duration_s"] < 4.5  # the whole menu alone takes three seconds
+    assert result["duration_s"] < 20
     program = json.loads(serving.wait_for('"ended"'))["call"]["program"]
     assert (program["exit_code"], program["stopped_by"]) == (0, None)
-    assert 1.5 < program["said_s"] < 4
+    assert 1.5 < program["said_s"] < 4  # the whole menu alone takes three seconds, and the answer comes after it

@@ -119,7 +119,7 @@ def shown(*args: str | Path, terminal: bool = True) -> Iterator[tuple[subprocess
 
     def wait_for(pattern: str) -> str:
         nonlocal data
-        give_up_s = time.monotonic() + 20
+        give_up_s = time.monotonic() + 90
         while not re.search(pattern, data.decode(errors="replace")):
             assert time.monotonic() < give_up_s, data
             if select.select([near], [], [], 0.1)[0]:
@@ -135,7 +135,7 @@ def shown(*args: str | Path, terminal: bool = True) -> Iterator[tuple[subprocess
     try:
         yield process, wait_for
         wait_for("(?!)")
-        process.wait(10)
+        process.wait(60)
     finally:
         process.kill()
         process.wait()

@@ -128,7 +128,7 @@ def test_each_rule_has_its_own_id_and_a_source() -> None:
 
 
 def test_lines_that_nobody_writes_take_no_time() -> None:
-    began = time.monotonic()
+    began = time.process_time()
     for line in (
         f"Dial({'&'.join(['AudioSocket/h:1/u'] * 400)})",
         app("${" * 4000),
@@ -140,7 +140,7 @@ def test_lines_that_nobody_writes_take_no_time() -> None:
     ):
         found_in(answered(line))
         found_in(line)
-    assert time.monotonic() - began < 5
+    assert time.process_time() - began < 5
 
 
 @given(st.text(alphabet='AudioSocket(){}[]$,:;/&|=>n1. \\"?-_', max_size=60))

@@ -68,7 +68,7 @@ async def a_call(say: Callable[[socket.socket], object], told: list[Event]) -> t
         say(theirs)
         await asyncio.sleep(0.1)
         theirs.shutdown(socket.SHUT_WR)
-        assert await asyncio.wait_for(over, 5) is None
+        assert await asyncio.wait_for(over, 60) is None
     live.abort()
     result = await live.conclude()
     assert isinstance(live.bot, Parrot)

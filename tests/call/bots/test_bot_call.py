@@ -29,7 +29,7 @@ def on_stage(function: BotFunction, play: Callable[[Stage], Awaitable[Any]], **o
     async def main() -> Any:
         stage = Stage(function, **options)
         await stage.hear()
-        result = await asyncio.wait_for(play(stage), 20)
+        result = await asyncio.wait_for(play(stage), 60)
         if stage.call.ending is None:
             await stage.end()
         assert stage.facts["error"] is None, (stage.log, stage.facts)

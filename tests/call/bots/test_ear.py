@@ -17,7 +17,7 @@ FRAME = bytes(range(160)) * 2
 
 def in_loop(work: Callable[[Ear], Coroutine[Any, Any, Any]]) -> Any:
     async def main() -> Any:
-        return await asyncio.wait_for(work(Ear(8000)), 5)
+        return await asyncio.wait_for(work(Ear(8000)), 60)
 
     return asyncio.run(main())
 

@@ -34,7 +34,7 @@ from audiosocket_cli.call.sources.prompts import Threads
 from audiosocket_cli.codec import Frame, Kind, digit_frame, encode, rate_of
 from audiosocket_cli.model import Call, Digit, Ending, How, Side, now_utc
 from support.fakes import OPENING, UUID_1, FakeClock, FakeWire, run_until
-from support.running import need
+from support.running import MAX_WAIT_S, need
 
 TAIL_FRAMES, POST_ROLL_FRAMES = 5, 15
 """100 ms in which a phrase may go on, and 300 ms before the hangup."""
@@ -86,7 +86,7 @@ class Stage:
 
     def until(self, condition: Callable[[], object]) -> None:
         """Let the call go on, the caller silent, until something has come about."""
-        give_up_s = time.monotonic() + 10
+        give_up_s = time.monotonic() + MAX_WAIT_S
         while not condition():
             assert time.monotonic() < give_up_s, (self.log, self.call.notes)
             self.hear()
@@ -100,7 +100,7 @@ class Stage:
         return self.finish()
 
     def finish(self) -> dict[str, object]:
-        asyncio.run(asyncio.wait_for(self.program.finish(), 20))
+        asyncio.run(asyncio.wait_for(self.program.finish(), MAX_WAIT_S))
         return self.facts()
 
     def facts(self) -> dict[str, object]:
@@ -811,7 +811,7 @@ def test_how_it_ends_after_the_call(start: Start, script: str, ending: tuple[obj
     result = stage.end()
     assert (result["exit_code"], result["signal"], result["stopped_by"]) == ending
     waits = {None: 0.0, "SIGTERM": 0.4, "SIGKILL": 0.8}[result["stopped_by"]]  # type: ignore[index]
-    assert waits <= time.monotonic() - begun_s < waits + 4  # init may bury orphans late
+    assert waits <= time.monotonic() - begun_s < 30  # and not the minute that it would take
 
 
 def test_what_it_leaves_in_its_group_ends_with_it(start: Start) -> None:
@@ -845,11 +845,11 @@ def test_as_process_1_we_bury_what_it_left() -> None:
     subreaper = 36
     assert libc.prctl(subreaper, 1) == 0
     try:
-        stage = Stage(sh("sleep 60 & exit 0"), grace_s=10.0)
+        stage = Stage(sh("sleep 60 & exit 0"), grace_s=30.0)
         stage.until(lambda: stage.over)
         begun_s = time.monotonic()
         stage.finish()
-        assert time.monotonic() - begun_s < 2
+        assert time.monotonic() - begun_s < 15
         with pytest.raises(ChildProcessError):
             os.waitpid(-1, os.WNOHANG)
     finally:
@@ -899,7 +899,7 @@ def test_killed_at_once_means_no_grace(start: Start) -> None:
     stage.program.kill()
     begun_s = time.monotonic()
     assert stage.end()["stopped_by"] == "SIGKILL"
-    assert time.monotonic() - begun_s < 2
+    assert time.monotonic() - begun_s < 15
 
 
 @pytest.mark.parametrize(

@@ -110,7 +110,7 @@ def test_on_a_loop_the_disk_works_once_the_turn_is_over_and_in_order() -> None:
         finished = asyncio.Event()
         loop = asyncio.get_running_loop()
         disk.do(lambda: loop.call_soon_threadsafe(finished.set))
-        await asyncio.wait_for(finished.wait(), 5)
+        await asyncio.wait_for(finished.wait(), 60)
         return before
 
     assert asyncio.run(turn()) == []
