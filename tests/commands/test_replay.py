@@ -133,6 +133,9 @@ def bot(serve: Serve, tmp_path: Path) -> Callable[..., Serving]:
     return start
 
 
+PATIENT = ["--tolerance", "0.8s"]
+"""What a bot on a busy machine may be late by."""
+
 _OLD: dict[str, bytes] = {}
 
 
@@ -152,16 +155,15 @@ def old(bot: Callable[..., Serving], tmp_path: Path) -> Path:
     ("changed", "expected"),
     [
         ({}, []),
-        ({"late_s": 1.5}, [("speech", r"begins [45]\d\d ms later")]),
         ({"first": 300}, [("speech", r"sounds different")]),
         ({"deaf": "2"}, [(r"speech of 0.5\d s", "is missing")]),
     ],
-    ids=["the same", "500 ms slower", "another prompt", "a digit missed"],
+    ids=["the same", "another prompt", "a digit missed"],
 )
 def test_an_answer_is_compared_with_the_recorded_one(
     bot: Callable[..., Serving], old: Path, changed: dict[str, Any], expected: list[tuple[str, str]]
 ) -> None:
-    done = run("replay", old, bot(**changed).target, "--expect", old, "--json")
+    done = run("replay", old, bot(**changed).target, "--expect", old, "--json", *PATIENT)
     found = json.loads(done.stdout)["differences"]
     assert done.returncode == (1 if expected else 0), found
     assert len(found) == len(expected), found
@@ -170,8 +172,18 @@ def test_an_answer_is_compared_with_the_recorded_one(
         assert re.match(difference, one["difference"]), found
 
 
+def test_an_answer_that_is_slower_is_so_by_how_much(bot: Callable[..., Serving], old: Path) -> None:
+    done = run("replay", old, bot(late_s=1.5).target, "--expect", old, "--json")
+    first, *others = json.loads(done.stdout)["differences"]
+    assert done.returncode == 1
+    later = re.fullmatch(r"begins (\d+) ms later", first["difference"])
+    assert later is not None, first
+    assert 450 < int(later[1]) == pytest.approx((first["seen_s"] - first["expected_s"]) * 1000, abs=1)
+    assert all("later" in other["difference"] for other in others), others  # on a busy machine
+
+
 def test_differences_are_a_table(bot: Callable[..., Serving], old: Path) -> None:
-    done = run("replay", old, bot(deaf="2").target, "--expect", old)
+    done = run("replay", old, bot(deaf="2").target, "--expect", old, *PATIENT)
     assert done.returncode == 1
     lines = done.stdout.splitlines()
     at = lines.index("the answer differs in 1 place:")
