@@ -50,9 +50,10 @@ def test_a_function_answers_at_the_address_that_is_told() -> None:
         async with serving(echo, "127.0.0.1:0") as server, dial(server.address) as call:
             assert isinstance(server, Serving)
             assert repr(server) == f"<Serving on 127.0.0.1:{server.port}>"
-            saying = asyncio.create_task(call.say(np.tile(WORD, 100)))  # half a minute
+            await call.say(np.tile(WORD, 100))
+            saying = asyncio.create_task(call.said())  # for half a minute
             await heard_back(call)
-            assert not saying.done()  # what is said is heard back while there is more to say
+            assert not saying.done()  # it is heard back while there is more to say
             saying.cancel()
 
     run(work)
