@@ -39,6 +39,7 @@ from support.faults import (
     speak,
     undisturbed,
 )
+from support.running import wait_until
 
 FLOOD = """
 import socket, sys, time, uuid
