@@ -18,7 +18,7 @@ import soundfile
 
 from audiosocket_cli.codec import Kind
 from support.peers import FRAME, connected, opening, read_to_end
-from support.running import COMMAND, Serve, Serving, need, run, wait_until
+from support.running import COMMAND, Serve, Serving, need, run, standing_still, wait_until
 
 SPEECH = FRAME * 25
 
@@ -36,16 +36,6 @@ def calls(serving: Serving, numbers: range) -> Iterator[list[socket.socket]]:
     """Calls that have said their UUIDs and half a second of audio, and stay."""
     with contextlib.ExitStack() as stack:
         yield [stack.enter_context(connected(serving, opening(number)[1], SPEECH)) for number in numbers]
-
-
-@contextlib.contextmanager
-def standing_still(pid: int) -> Iterator[None]:
-    """Stop a process for a moment; a worker that is stopped accepts no calls."""
-    os.kill(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.kill(pid, signal.SIGCONT)
 
 
 def is_there(pid: int) -> bool:

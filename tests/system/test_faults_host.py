@@ -77,7 +77,7 @@ def test_a_clock_that_is_set_by_hours_changes_no_call(serve: Serve, clock: Path,
     assert serving.end()[0] == 128 + signal.SIGINT
     (ended,) = (event["call"] for event in events if event["event"] == "ended" and event["uuid"] == str(UUID(int=1)))
     assert ended["caller"]["audio_s"] == 4
-    assert 3 < ended["duration_s"] < 30  # and not hours
+    assert 1 < ended["duration_s"] < 30  # and not hours; a busy server may have begun late
     assert abs(datetime.fromisoformat(ended["started_at"]).timestamp() - begun_at) < 60
     assert said(recording(clock.with_name("calls"), 1)) == 4 * 8000
     done = subprocess.run(
@@ -86,7 +86,7 @@ def test_a_clock_that_is_set_by_hours_changes_no_call(serve: Serve, clock: Path,
     )  # fmt: skip
     times_s = [json.loads(line)["t"] for line in done.stdout.splitlines()]
     assert times_s == sorted(times_s)
-    assert 3 < times_s[-1] < 30
+    assert 1 < times_s[-1] < 30
     show(f"the clock set by {' and '.join(steps)} during a call: all times and samples are right")
 
 

@@ -21,7 +21,7 @@ import pytest
 from audiosocket_cli.server.limits import new_shared_file
 from audiosocket_cli.server.worker_process import WorkerProcess
 from support.faults import FRAMES, Serve, dial, needs_proc, show
-from support.running import COMMAND, Serving, run, wait_until
+from support.running import COMMAND, Serving, run, standing_still, wait_until
 
 STAYS = """
 import os, signal, sys, time
@@ -78,6 +78,19 @@ def calls(serving: Serving, count: int) -> Iterator[list[socket.socket]]:
         yield peers
 
 
+@contextlib.contextmanager
+def calls_of_both(serving: Serving, count: int) -> Iterator[list[socket.socket]]:
+    """Calls of which each of two workers has half."""
+    with contextlib.ExitStack() as stack:
+        peers = []
+        for worker in workers_of(serving):
+            with standing_still(worker):
+                for _ in range(count // 2):
+                    peers.append(stack.enter_context(dial(serving, len(peers))))
+                    assert peers[-1].recv(3)
+        yield peers
+
+
 def told(serving: Serving, pattern: str) -> re.Match[str]:
     """Read stderr until a line matches; a server that says nothing of the kind in a minute is ended."""
     assert serving.process.stderr is not None
@@ -99,7 +112,7 @@ def test_a_worker_that_stands_still_holds_up_no_new_call_and_is_replaced(serve: 
     needs_proc()
     serving = serve("--workers", "2")
     stopped = workers_of(serving)[0]
-    with calls(serving, 4) as peers:
+    with calls_of_both(serving, 4) as peers:
         os.kill(stopped, signal.SIGSTOP)
         waits_s = [answered_s(serving, 100 + number) for number in range(10)]
         assert max(waits_s) < 8  # who waited for the one that stands still would wait until it is killed, after 10 s
@@ -160,15 +173,14 @@ def test_a_worker_that_dies_under_living_programs_is_noticed_and_its_programs_en
     needs_proc()
     serving = serve("--workers", "2", "--exec", sys.executable, "-c", STAYS, tmp_path)
     victim = workers_of(serving)[0]
-    with calls(serving, 6):
+    with calls_of_both(serving, 6):
         wait_until(lambda: len(list(tmp_path.iterdir())) == 6)
         programs = [int(path.name) for path in tmp_path.iterdir()]
         orphans = [pid for pid in programs if f"PPid:\t{victim}\n" in Path(f"/proc/{pid}/status").read_text()]
-        assert orphans
-        lost = "1 call is" if len(orphans) == 1 else f"{len(orphans)} calls are"
+        assert len(orphans) == 3
         begun_s = time.monotonic()
         os.kill(victim, signal.SIGKILL)
-        told(serving, rf"process {victim}\) was killed by SIGKILL: {lost} lost; another takes its place")
+        told(serving, rf"process {victim}\) was killed by SIGKILL: 3 calls are lost; another takes its place")
         noticed_s = time.monotonic() - begun_s
         assert noticed_s < 8  # silence is noticed after 10 s
         wait_until(lambda: not any(map(is_there, orphans)))
