@@ -33,7 +33,7 @@ async def connected(**options: object) -> AsyncIterator[tuple[Probe, socket.sock
         ours = socket.create_connection(listener.getsockname())
         ours.setblocking(False)
         peer, _ = listener.accept()
-    peer.settimeout(5)
+    peer.settimeout(30)
     probe = Probe(Link(ours, "server", None), **options)  # type: ignore[arg-type]
     try:
         yield probe, peer
@@ -54,17 +54,17 @@ async def test_pieces_arrive_as_they_are_cut() -> None:
         assert await sending
         sent = [event for event in probe.passed.events if event.side is Side.CALLER]
         assert [event.data for event in sent] == [FRAME[:3], FRAME[3:]]
-        assert 0.05 <= sent[1].at_s - sent[0].at_s < 1
+        assert 0.05 <= sent[1].at_s - sent[0].at_s < 10
 
 
 @in_loop
 async def test_frames_are_heard_with_times_however_they_come() -> None:
     async with connected() as (probe, peer):
         peer.sendall(FRAME + FRAME[:1])
-        assert await probe.until(lambda: len(probe.frames) == 1, 5)
+        assert await probe.until(lambda: len(probe.frames) == 1, 30)
         await asyncio.sleep(0.02)
         peer.sendall(FRAME[1:] + encode(Frame(Kind.DTMF, b"1")))
-        assert await probe.until(lambda: len(probe.frames) == 3, 5)
+        assert await probe.until(lambda: len(probe.frames) == 3, 30)
         assert [frame[1:3] for frame in probe.frames] == [(Kind.SLIN, 320), (Kind.SLIN, 320), (Kind.DTMF, 1)]
         assert probe.frames[1].at_s - probe.frames[0].at_s > 0.02
         assert bytes(probe.audio) == 2 * FRAME[3:]
@@ -75,7 +75,7 @@ async def test_digital_silence_is_left_out_of_what_is_heard() -> None:
     async with connected() as (probe, peer):
         for payload in (b"", bytes(320), b"\0\1\0\0\2\0", b"\3\0\0"):
             peer.sendall(encode(Frame(Kind.SLIN, payload)))
-        assert await probe.until(lambda: len(probe.frames) == 4, 5)
+        assert await probe.until(lambda: len(probe.frames) == 4, 30)
         assert bytes(probe.audio) == b"\0\1\2\0\3\0\0"
         assert probe.spoke
 
@@ -85,12 +85,12 @@ async def test_the_end_is_known() -> None:
     async with connected() as (probe, peer):
         peer.sendall(b"\0\0\0")
         peer.shutdown(socket.SHUT_WR)
-        assert await probe.until_ended(5)
+        assert await probe.until_ended(30)
         assert (probe.ended, probe.hung_up) == (How.CLOSED, True)
         assert probe.how_it_ended().startswith("sent a hangup frame and closed the connection after 0.")
     async with connected() as (probe, peer):
         reset(peer)
-        assert await probe.until_ended(5)
+        assert await probe.until_ended(30)
         assert (probe.ended, probe.hung_up) == (How.RESET, False)
         assert not await probe.send(FRAME)
 
@@ -99,7 +99,7 @@ async def test_the_end_is_known() -> None:
 async def test_a_flood_is_bounded() -> None:
     async with connected(max_bytes=100_000) as (probe, peer):
         peer.setblocking(False)
-        stop_s = time.monotonic() + 5
+        stop_s = time.monotonic() + 60
         while not probe.flooded and time.monotonic() < stop_s:
             with contextlib.suppress(BlockingIOError):
                 peer.send(FRAME * 100)
@@ -114,7 +114,7 @@ async def test_a_peer_that_does_not_read_holds_up_nobody() -> None:
         begun_s = time.monotonic()
         with patch("audiosocket_cli.check.probe._STALL_S", 0.2):
             assert not await probe.send(bytes(64 << 20))
-        assert time.monotonic() - begun_s < 5
+        assert time.monotonic() - begun_s < 30
         assert probe.stalled
         assert peer.fileno() >= 0
 
@@ -123,13 +123,13 @@ async def test_a_peer_that_does_not_read_holds_up_nobody() -> None:
 async def test_a_frame_in_parts_is_found_only_where_the_rest_takes_too_long() -> None:
     async with connected(patience=Patience()) as (probe, peer):
         peer.sendall(FRAME)
-        await probe.until(lambda: len(probe.frames) == 1, 5)
+        await probe.until(lambda: len(probe.frames) == 1, 30)
         assert probe.cuts == []
         peer.sendall(FRAME[:3])
-        assert await probe.until(lambda: len(probe.cuts) == 1, 5)
+        assert await probe.until(lambda: len(probe.cuts) == 1, 30)
         assert probe.cuts[0].arrived_bytes == 3
         peer.sendall(FRAME[3:])
-        assert await probe.until(lambda: len(probe.frames) == 2, 5)
+        assert await probe.until(lambda: len(probe.frames) == 2, 30)
 
 
 @in_loop
@@ -139,7 +139,7 @@ async def test_a_header_in_parts_counts_only_for_older_releases() -> None:
             peer.sendall(FRAME[:1])
             await asyncio.sleep(0.05)
             peer.sendall(FRAME[1:])
-            assert await probe.until(lambda probe=probe: len(probe.frames) == 1, 5)  # type: ignore[misc]
+            assert await probe.until(lambda probe=probe: len(probe.frames) == 1, 30)  # type: ignore[misc]
             assert len(probe.cuts) == cuts
 
 
@@ -149,7 +149,7 @@ async def test_frames_are_spoken_when_they_are_due() -> None:
         begun_s = time.monotonic()
         await probe.speak([FRAME] * 6)
         await probe.speak([FRAME] * 5)
-        assert 0.2 <= time.monotonic() - begun_s < 2
+        assert 0.2 <= time.monotonic() - begun_s < 10
 
 
 @in_loop
@@ -168,8 +168,7 @@ async def test_leaving_resets_nothing() -> None:
         peer.sendall(FRAME)
         await asyncio.sleep(0.05)
         leaving = asyncio.create_task(probe.leave())
-        await asyncio.sleep(0.05)
-        assert peer.recv(10) == b""
+        assert await asyncio.to_thread(peer.recv, 10) == b""
         peer.close()
         await leaving
         assert probe.ended is How.CLOSED

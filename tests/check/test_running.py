@@ -51,13 +51,17 @@ def run_cases(cases: Sequence[Case], port: int, subject: Subject | None = None, 
 def test_cases_run_side_by_side_and_some_alone() -> None:
     running: list[str] = []
     at_once: dict[str, int] = {}
+    four = asyncio.Barrier(4)
 
     def trying(name: str) -> object:
+        async def wait() -> None:
+            await (asyncio.sleep(0.1) if int(name) > 3 else asyncio.wait_for(four.wait(), 30))
+
         async def run(trial: Trial) -> Observation:
             running.append(name)
-            await asyncio.sleep(0.1)
+            await wait()
             at_once[name] = len(running)
-            await asyncio.sleep(0.1)
+            await wait()
             running.remove(name)
             return passed("it ran")
 
@@ -148,7 +152,7 @@ def test_a_case_that_never_ends_is_unknown(monkeypatch: pytest.MonkeyPatch) -> N
         (result,) = run_cases([case(run)], server.port).results
     assert result.verdict is Verdict.UNKNOWN
     assert "took longer than 0.2 s" in result.observed
-    assert time.monotonic() - begun_s < 5
+    assert time.monotonic() - begun_s < 30
 
 
 def test_a_failure_has_its_evidence(tmp_path: Path) -> None:

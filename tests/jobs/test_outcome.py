@@ -114,7 +114,7 @@ def taken_json(folder: Path, is_wanted: bool) -> Iterator[None]:
     """Take the name of the call's JSON while the call lasts: before, the recording would have got another name."""
 
     def take() -> None:
-        deadline_s = time.monotonic() + 30
+        deadline_s = time.monotonic() + 60
         names = [folder / f"{UUID}.json.part", folder / f"{UUID}.wav"]
         while not all(name.exists() for name in names) and time.monotonic() < deadline_s:
             time.sleep(0.005)
@@ -185,11 +185,11 @@ def test_a_signal_is_its_own_code_whatever_else_went_wrong(files: Path, full_dis
 
     with bot(notes) as target:
         process = subprocess.Popen([*COMMAND, *long[:2], target, *long[2:]], stdout=subprocess.PIPE)
-        deadline_s = time.monotonic() + 20
+        deadline_s = time.monotonic() + 60
         while len(arrived) < 20 and time.monotonic() < deadline_s:
             time.sleep(0.02)
         process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=20)
+        process.communicate(timeout=60)
     assert process.returncode == 143
 
 

@@ -42,9 +42,10 @@ def test_a_answering_bot_is_connected_through_a_gateway() -> None:
         with link.socket:
             assert link.through is not None
             await loop.sock_sendall(link.socket, encode(uuid_frame(uuid4())))
-            frames = FrameDecoder().feed(await asyncio.wait_for(loop.sock_recv(link.socket, 65536), 5))
+            frames = FrameDecoder().feed(await asyncio.wait_for(loop.sock_recv(link.socket, 65536), 30))
             assert frames[0].payload == bytes(320)
-            await asyncio.sleep(0.2)
+            while not seen.starts:
+                await asyncio.sleep(0.01)
         await dialler.finish()
         assert await link.through.finish() == []
 

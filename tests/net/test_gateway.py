@@ -9,6 +9,7 @@ import http
 import socket
 import statistics
 import sys
+import threading
 import time
 import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -21,6 +22,7 @@ import pytest
 from websockets.asyncio.server import ServerConnection
 
 from audiosocket_cli.audio.pcm import from_slin, tone
+from audiosocket_cli.call.bots import bridge
 from audiosocket_cli.call.bots.bridge import STEP_S
 from audiosocket_cli.call.live_call import CallOptions
 from audiosocket_cli.call.phases import Limits
@@ -71,7 +73,7 @@ def target_of(url: str, protocol: str, rate_hz: int | None = None, **more: Any) 
 
 
 def call(target: WebSocketTarget, source: Source | None = None, uuid: UUID | None = None) -> PlacedCall:
-    options = CallOptions(lambda: source or QuietLine(), limits=Limits(duration_s=5))
+    options = CallOptions(lambda: source or QuietLine(), limits=Limits(duration_s=30))
     return asyncio.run(place(target, uuid or uuid4(), options))
 
 
@@ -130,7 +132,7 @@ def test_a_bot_that_hangs_up_has_hung_up(protocol: str) -> None:
     if protocol != "raw":
         assert seen.marks == ["said"]
         assert placed.first_speech_s is not None
-        assert 0.5 <= placed.result["duration_s"] < 2
+        assert placed.result["duration_s"] >= 0.5
 
 
 async def hangs_up(bot: BotCall) -> None:
@@ -150,11 +152,16 @@ def test_a_bot_that_does_not_close_is_found() -> None:
         async for name, _ in bot.events():
             if name == "audio":
                 bot.transport.pause_reading()
-                await asyncio.sleep(1.6)
+                while not over.is_set():
+                    await asyncio.sleep(0.02)
                 bot.die()
 
+    over = threading.Event()
     with answering_bot(falls_asleep, "twilio") as url:
-        placed = call(target_of(url, "twilio"), Said(b"", stays_s=0.2))
+        try:
+            placed = call(target_of(url, "twilio"), Said(b"", stays_s=0.2))
+        finally:
+            over.set()
     assert placed.ending.by is Side.CALLER
     assert placed.result["findings"] == [
         "the bot did not answer when the WebSocket was closed at the end of the call [bot-close]"
@@ -212,7 +219,7 @@ class Caller:
         await asyncio.get_running_loop().sock_sendall(self.link.socket, b"".join(map(encode, frames)))
 
     async def receive(self) -> list[Frame] | None:
-        data = await asyncio.wait_for(asyncio.get_running_loop().sock_recv(self.link.socket, 65536), 5)
+        data = await asyncio.wait_for(asyncio.get_running_loop().sock_recv(self.link.socket, 65536), 30)
         return self.decoder.feed(data) if data else None
 
 
@@ -224,7 +231,7 @@ async def caller(url: str, protocol: str = "chan-websocket") -> AsyncIterator[Ca
         yield Caller(gateway, link)
     finally:
         link.socket.close()
-        await asyncio.wait_for(gateway.finish(), 5)
+        await asyncio.wait_for(gateway.finish(), 30)
 
 
 def run(test: Callable[[], Awaitable[None]]) -> None:
@@ -244,32 +251,48 @@ def test_what_a_bot_says_is_played_in_steps_that_follow_the_callers_frames() -> 
             while len(after_s) < 60:
                 heard = await end.receive() or []
                 after_s += [(time.monotonic() - begun_s) % 0.02] * len(heard)
-            assert STEP_S <= statistics.median(after_s[10:]) < STEP_S + 0.006
+            quarter_s, median_s, _ = statistics.quantiles(after_s[10:])  # which a stall does not move
+            assert median_s >= STEP_S
+            assert quarter_s < STEP_S + 0.006
 
     with answering_bot(listen, "chan-websocket") as url:
         run(test)
 
 
-def test_the_callers_socket_closes_when_the_bots_has() -> None:
+def test_the_callers_socket_closes_when_the_bots_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bridge, "_GOODBYE_S", 60.0)
+    hears, may_close = threading.Event(), threading.Event()
+
     async def closes_late(bot: BotCall) -> None:
         async for name, _ in bot.events():
             if name == "audio":
                 bot.transport.pause_reading()
-                await asyncio.sleep(0.6)
+                hears.set()
+                while not may_close.is_set():
+                    await asyncio.sleep(0.01)
                 bot.transport.resume_reading()
 
     async def test() -> None:
         async with caller(url, "twilio") as end:
             await end.send(uuid_frame(uuid4()), Frame(Kind.SLIN, bytes(320)))
-            await asyncio.sleep(0.1)
+            while not hears.is_set():
+                await asyncio.sleep(0.01)
             end.link.socket.shutdown(socket.SHUT_WR)
-            begun_s = time.monotonic()
-            while await end.receive() is not None:
-                pass
-            assert 0.3 < time.monotonic() - begun_s < 0.95
+            closed = asyncio.create_task(until_it_is_closed(end))
+            await asyncio.sleep(0.3)
+            assert not closed.done()
+            may_close.set()
+            await closed
+
+    async def until_it_is_closed(end: Caller) -> None:
+        while await end.receive() is not None:
+            pass
 
     with answering_bot(closes_late, "twilio") as url:
-        run(test)
+        try:
+            run(test)
+        finally:
+            may_close.set()
 
 
 def test_a_caller_who_closes_without_a_word_leaves_nothing_behind() -> None:
@@ -284,7 +307,9 @@ def test_a_caller_who_closes_without_a_word_leaves_nothing_behind() -> None:
     assert (seen.starts, len(seen.ends)) == ([], 1)
 
 
-def test_a_call_that_is_killed_is_over_at_once() -> None:
+def test_a_call_that_is_killed_is_over_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bridge, "_GOODBYE_S", 60.0)
+
     async def test() -> None:
         async with caller(url) as end:
             await end.send(uuid_frame(uuid4()))
@@ -293,7 +318,7 @@ def test_a_call_that_is_killed_is_over_at_once() -> None:
             end.link.through.kill()
             begun_s = time.monotonic()
             await end.link.through.finish()
-            assert time.monotonic() - begun_s < 0.5
+            assert time.monotonic() - begun_s < 15
 
     with answering_bot(listen, "chan-websocket") as url:
         run(test)

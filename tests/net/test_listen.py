@@ -199,7 +199,7 @@ def test_a_listener_without_descriptors_says_so_and_goes_on(monkeypatch: pytest.
 
             listening = Listener(ListeningSockets([listener]), accept, complaints.append)
             with socket.create_connection(listener.getsockname()):
-                for _ in range(40):
+                for _ in range(600):
                     await asyncio.sleep(0.05)
                     if accepted:
                         break

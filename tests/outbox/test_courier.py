@@ -87,7 +87,7 @@ def test_a_patient_end_waits_as_long_as_something_goes_on(tmp_path: Path) -> Non
     courier = courier_of(spool, carrier, lines)
     for _ in range(6):
         spool.put_event("call", "u", {})
-    assert courier.end(1.0, patient=True).figures.waiting_events == 0
+    assert courier.end(1.5, patient=True).figures.waiting_events == 0
     spool.close()
 
 

@@ -19,7 +19,7 @@ from audiosocket_cli.net.listen import bind
 from audiosocket_cli.server import api_routes
 from audiosocket_cli.server.api import Gatekeeper
 from audiosocket_cli.server.api_routes import MAX_LISTED, parse_form
-from audiosocket_cli.server.call_list import CallList, Key
+from audiosocket_cli.server.call_list import CallList, Key, ListedCall
 from support.peers import get
 
 UUID = "11111111-2222-4333-8444-555555555555"
@@ -77,6 +77,16 @@ def desk() -> Iterator[Desk]:
     made = Desk()
     yield made
     made.close()
+
+
+@pytest.fixture
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(api_routes, "RESULT_WAIT_S", 60.0)
+    monkeypatch.setattr(api_routes, "ORDER_TIMEOUT_S", 60.0)
+
+
+waits_long = pytest.mark.usefixtures("_patient")
+"""The API waits for longer than who asks it: for 20 s."""
 
 
 def later(seconds: float, *args: object) -> threading.Timer:
@@ -161,14 +171,14 @@ def test_a_result_is_the_whole_body_while_the_call_goes_on_and_after_it(desk: De
     assert get(desk.port, f"/calls/{UUID}/result", "HEAD") == (200, "")
 
 
+@waits_long
 def test_a_call_that_ended_without_a_result_has_none_at_once(desk: Desk) -> None:
     desk.begin()
     desk.end()
-    begun_s = time.monotonic()
     assert get(desk.port, f"/calls/{UUID}/result") == (204, "")
-    assert time.monotonic() - begun_s < 0.5
 
 
+@waits_long
 @pytest.mark.parametrize("how", ["result", "end"])
 def test_a_call_that_is_about_to_tell_its_result_is_waited_for(desk: Desk, how: str) -> None:
     desk.begin()
@@ -183,7 +193,7 @@ def test_a_call_that_goes_on_is_not_waited_for_longer_than_a_second(desk: Desk) 
     desk.begin()
     begun_s = time.monotonic()
     assert get(desk.port, f"/calls/{UUID}/result") == (204, "")
-    assert 0.9 < time.monotonic() - begun_s < 3
+    assert 0.9 < time.monotonic() - begun_s < 15
 
 
 def test_the_newest_of_calls_with_one_uuid_is_meant(desk: Desk) -> None:
@@ -194,10 +204,23 @@ def test_the_newest_of_calls_with_one_uuid_is_meant(desk: Desk) -> None:
     assert get(desk.port, f"/calls/{UUID}/result") == (200, "new")
 
 
-def test_a_call_that_is_waited_for_is_not_taken_for_a_newer_one_with_its_uuid(desk: Desk) -> None:
+@waits_long
+def test_a_call_that_is_waited_for_is_not_taken_for_a_newer_one_with_its_uuid(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
     desk.begin(1)
-    later(0.1, desk.begin, [2])
-    later(0.3, desk.end, [1, "sales"])
+    look, looks = desk.calls.look, 0
+
+    def look_while_it_goes_on(call: ListedCall) -> ListedCall:
+        nonlocal looks
+        looks += 1
+        if looks == 5:
+            desk.begin(2)
+        elif looks == 10:
+            desk.end(1, "sales")
+        return look(call)
+
+    monkeypatch.setattr(desk.calls, "look", look_while_it_goes_on)
     assert get(desk.port, f"/calls/{UUID}/result") == (200, "sales")
 
 
@@ -260,6 +283,7 @@ def test_of_calls_with_one_uuid_the_newest_that_goes_on_is_hung_up(desk: Desk) -
     assert desk.orders == [((0, 2), "sales", False)]
 
 
+@waits_long
 def test_a_second_hangup_is_answered_once_its_result_is_there(desk: Desk) -> None:
     desk.begin()
     assert get_json(desk, f"/calls/{UUID}/hangup", "POST", "result=sales")[0] == 200
@@ -270,6 +294,7 @@ def test_a_second_hangup_is_answered_once_its_result_is_there(desk: Desk) -> Non
     assert (status, call["result"]) == (200, "support")
 
 
+@waits_long
 def test_a_result_that_comes_after_the_end_is_told_to_be_too_late(desk: Desk) -> None:
     desk.begin()
     desk.takes_orders = False
@@ -286,7 +311,7 @@ def test_a_process_that_takes_no_orders_is_not_waited_for_for_ever(desk: Desk) -
     assert get(desk.port, f"/calls/{UUID}/hangup", "POST") == (
         503, "service unavailable: the call's process does not respond; try again\n",
     )  # fmt: skip
-    assert 1.5 < time.monotonic() - begun_s < 5
+    assert 1.5 < time.monotonic() - begun_s < 15
     desk.close()
     assert get(desk.port, f"/calls/{UUID}/hangup", "POST")[0] == 503
 

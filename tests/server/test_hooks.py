@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import re
@@ -26,7 +27,7 @@ def shell(script: str) -> list[str]:
     return ["/bin/sh", "-c", script]
 
 
-def outcome(words: list[str], timeout_s: float = 5.0, **facts: str) -> str | None:
+def outcome(words: list[str], timeout_s: float = 60.0, **facts: str) -> str | None:
     return asyncio.run(run_hook(words, facts, timeout_s))
 
 
@@ -100,13 +101,13 @@ def test_what_cannot_be_run_is_the_reason(tmp_path: Path, name: str, mode: int |
 )
 def test_what_a_command_prints_is_kept_up_to_a_bound(script: str, most_bytes: int, result: HookResult) -> None:
     open_before = len(os.listdir("/dev/fd"))
-    assert asyncio.run(ask_hook(shell(script), {}, 5, most_bytes=most_bytes)) == result
+    assert asyncio.run(ask_hook(shell(script), {}, 60, most_bytes=most_bytes)) == result
     assert len(os.listdir("/dev/fd")) == open_before
 
 
 def test_one_that_prints_megabytes_which_nobody_wants_is_done_in_time() -> None:
     printing = "yes | head -c 16000000"
-    assert asyncio.run(ask_hook(shell(printing), {}, 5, most_bytes=5)) == HookResult(None, b"y\ny\ny")
+    assert asyncio.run(ask_hook(shell(printing), {}, 60, most_bytes=5)) == HookResult(None, b"y\ny\ny")
 
 
 def test_one_that_floods_its_output_is_killed_in_time_and_takes_no_memory() -> None:
@@ -130,37 +131,37 @@ def test_it_has_no_terminal_to_ask_on(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "script",
-    ["sleep 60", "trap '' TERM INT HUP; while :; do sleep 60; done", "exec yes >&2", "kill -STOP $$"],
+    ["sleep 100", "trap '' TERM INT HUP; while :; do sleep 100; done", "exec yes >&2", "kill -STOP $$"],
     ids=["hangs", "ignores-signals", "floods", "stops"],
 )
 def test_one_that_takes_too_long_is_killed_in_time(script: str) -> None:
     begun_s = time.monotonic()
     assert outcome(shell(script), 0.3) == "/bin/sh took longer than 0.3 s and was killed"
-    assert time.monotonic() - begun_s < 1.5
+    assert time.monotonic() - begun_s < 30
     assert not has_children()
 
 
 @pytest.mark.parametrize(
-    ("end", "reason"),
-    [("exit 0", None), ("exit 2", "/bin/sh exited with code 2"),
-     ("wait", "/bin/sh took longer than 1 s and was killed")],
+    ("end", "timeout_s", "reason"),
+    [("exit 0", 60, None), ("exit 2", 60, "/bin/sh exited with code 2"),
+     ("wait", 1, "/bin/sh took longer than 1 s and was killed")],
     ids=["done", "failed", "late"],
 )  # fmt: skip
 def test_what_it_leaves_running_ends_with_it_and_is_not_waited_for(
-    tmp_path: Path, end: str, reason: str | None
+    tmp_path: Path, end: str, timeout_s: float, reason: str | None
 ) -> None:
     begun_s = time.monotonic()
-    assert outcome(shell(f"sleep 60 & echo $! > {tmp_path}/pid; {end}"), 1) == reason
-    assert time.monotonic() - begun_s < (2.5 if end == "wait" else 0.9)
+    assert outcome(shell(f"sleep 100 & echo $! > {tmp_path}/pid; {end}"), timeout_s) == reason
+    assert time.monotonic() - begun_s < 30
     wait_until(lambda: not is_running((tmp_path / "pid").read_text()))
 
 
 def test_one_that_leaves_our_reach_with_its_standard_error_is_not_waited_for(tmp_path: Path) -> None:
-    script = f"{need('setsid')} sh -c 'echo $$ > {tmp_path}/pid; sleep 60' & while [ ! -s {tmp_path}/pid ]; do :; done"
+    script = f"{need('setsid')} sh -c 'echo $$ > {tmp_path}/pid; sleep 100' & while [ ! -s {tmp_path}/pid ]; do :; done"
     begun_s = time.monotonic()
     try:
         assert outcome(shell(script)) is None
-        assert time.monotonic() - begun_s < 2
+        assert time.monotonic() - begun_s < 30
     finally:
         os.killpg(int((tmp_path / "pid").read_text()), signal.SIGKILL)
 
@@ -235,6 +236,12 @@ def call_and_close(serving: Serving, *numbers: int) -> None:
             peer.recv(1)
             peer.shutdown(socket.SHUT_WR)
             read_to_end(peer)
+
+
+def is_free(port: int) -> bool:
+    with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+        return True
+    return False
 
 
 def program(folder: Path, script: str, name: str = "hook") -> Path:
@@ -391,18 +398,16 @@ def test_at_most_four_run_at_once_and_each_call_has_its_turn(serve: Serve, tmp_p
 
 
 def test_hanging_commands_hold_up_no_call(serve: Serve, tmp_path: Path) -> None:
-    program(tmp_path, "echo $$ >> pids; sleep 60")
+    program(tmp_path, "echo $$ >> pids; sleep 100")
     serving = serve("--on-call-end", "./hook")
     begun_s = time.monotonic()
     call_and_close(serving, *range(1, 9))
-    assert time.monotonic() - begun_s < 3
+    assert time.monotonic() - begun_s < 30
     wait_until(lambda: len((tmp_path / "pids").read_text().split()) == 4)
     serving.process.send_signal(signal.SIGINT)
-    time.sleep(0.2)
+    wait_until(lambda: is_free(serving.port))  # now it has taken the first
     assert serving.process.poll() is None
-    begun_s = time.monotonic()
-    code, lines, err = serving.end(signal.SIGINT)
-    assert time.monotonic() - begun_s < 2
+    code, lines, err = serving.end(signal.SIGINT)  # which waits for less long than they take
     assert code == 130
     assert sum(line.endswith("on-call-end failed: stopped at once") for line in lines) == 8
     assert err == "answered 8 calls with 0.2 s of caller audio, 8 --on-call-end commands failed\n"
@@ -425,13 +430,11 @@ def test_the_server_waits_for_the_commands_of_the_calls_that_it_ended(serve: Ser
 def test_after_a_second_signal_no_command_is_begun(serve: Serve, tmp_path: Path) -> None:
     program(tmp_path, "touch begun; sleep 60")
     serving = serve("--on-call-end", "./hook")
-    with connected(serving, opening()[1]):
+    with connected(serving, opening()[1]) as peer:
         serving.wait_for("call 0000")
-        serving.process.send_signal(signal.SIGINT)  # the caller does not close: there are two seconds in which to
-        time.sleep(0.3)
-        begun_s = time.monotonic()
+        serving.process.send_signal(signal.SIGINT)
+        read_to_end(peer)  # the caller does not close: there are two seconds in which to, and then a command begins
         code, lines, _ = serving.end(signal.SIGINT)
-    assert time.monotonic() - begun_s < 1.5
     assert code == 130
     assert lines[-1].endswith("on-call-end failed: stopped at once")
     assert not (tmp_path / "begun").exists()

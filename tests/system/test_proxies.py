@@ -194,7 +194,7 @@ def test_haproxy_asks_for_health_and_sends_no_call_to_a_server_that_drains(
 
 
 def wait_for(is_so: Callable[[], bool]) -> None:
-    give_up_s = time.monotonic() + 20
+    give_up_s = time.monotonic() + 60
     while not is_so():
         assert time.monotonic() < give_up_s
         time.sleep(0.05)

@@ -17,7 +17,7 @@ from support.peers import free_port
 from support.websocket_bots import certificate, websocket_bot
 
 
-def failure_of(url: str, tls: ssl.SSLContext | None = None, timeout_s: float = 5.0) -> AudioSocketError:
+def failure_of(url: str, tls: ssl.SSLContext | None = None, timeout_s: float = 30.0) -> AudioSocketError:
     async def fail() -> None:
         (await open_connection(parse_url(url), tls, timeout_s)).close()
 
@@ -31,7 +31,7 @@ def test_a_socket_is_connected_without_delay_and_with_a_small_buffer() -> None:
     async def connect() -> None:
         with socket.create_server(("127.0.0.1", 0)) as listener:
             url = parse_url(f"ws://localhost:{listener.getsockname()[1]}/")
-            connection = await open_connection(url, None, 5.0)
+            connection = await open_connection(url, None, 30.0)
             with connection:
                 assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
                 assert connection.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF) <= 2 * 65536
@@ -44,7 +44,7 @@ def test_more_is_sent_and_read_than_buffers_hold() -> None:
     async def both() -> int:
         with socket.create_server(("127.0.0.1", 0)) as listener:
             url = parse_url(f"ws://127.0.0.1:{listener.getsockname()[1]}/")
-            ours, read = await open_connection(url, None, 5.0), 0
+            ours, read = await open_connection(url, None, 30.0), 0
             theirs, _ = listener.accept()
             theirs.setblocking(False)
             with ours, theirs:
@@ -77,7 +77,7 @@ def test_a_certificate_of_an_authority_in_a_file_is_trusted(tmp_path: Path) -> N
 
     async def connect() -> str | None:
         async with websocket_bot(_nothing, ssl=server) as url:
-            connection = await open_connection(parse_url(url), tls_context(file), 5.0)
+            connection = await open_connection(parse_url(url), tls_context(file), 30.0)
             assert isinstance(connection, ssl.SSLSocket)
             with connection:
                 return connection.version()
@@ -94,7 +94,7 @@ def test_a_certificate_of_a_stranger_is_not_trusted_and_not_tried_again(tmp_path
 
     async def connect() -> None:
         async with websocket_bot(_nothing, ssl=server) as url:
-            await open_connection(parse_url(url), None, 5.0)
+            await open_connection(parse_url(url), None, 30.0)
 
     with pytest.raises(RefusedError, match=r"cannot trust wss://127\.0\.0\.1:\d+/: self-signed certificate; if that "):
         asyncio.run(connect())
@@ -117,7 +117,7 @@ def test_what_is_wrong_with_a_certificate_is_told_with_what_to_do(
 
     async def connect() -> None:
         async with websocket_bot(_nothing, ssl=server) as url:
-            await open_connection(parse_url(url), tls_context(file), 5.0)
+            await open_connection(parse_url(url), tls_context(file), 30.0)
 
     with pytest.raises(RefusedError) as caught:
         asyncio.run(connect())
@@ -127,7 +127,7 @@ def test_what_is_wrong_with_a_certificate_is_told_with_what_to_do(
 def test_a_server_without_tls_is_named() -> None:
     async def connect() -> None:
         async with websocket_bot(_nothing) as url:
-            await open_connection(parse_url(url.replace("ws:", "wss:")), None, 5.0)
+            await open_connection(parse_url(url.replace("ws:", "wss:")), None, 30.0)
 
     with pytest.raises(NetworkError, match=r"no TLS there \(.+\); is it ws:// and not wss://\?"):
         asyncio.run(connect())

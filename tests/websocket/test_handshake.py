@@ -57,7 +57,7 @@ def test_a_bot_that_says_no_is_told_in_one_line(options: dict[str, Any], kind: t
     assert "\n" not in str(caught.value)
 
 
-def error_of_server(answer: bytes | None, timeout_s: float = 5.0, *, stays: bool = False) -> NetworkError:
+def error_of_server(answer: bytes | None, timeout_s: float = 60.0, *, stays: bool = False) -> NetworkError:
     """Connect to a server that says these bytes and closes, or `stays`; None: that says nothing, and stays."""
 
     async def main() -> None:
@@ -122,7 +122,7 @@ def test_a_server_of_another_kind_is_named(answer: bytes, says: str) -> None:
 def test_a_server_that_says_no_and_keeps_the_connection_is_understood_at_once(rest: bytes) -> None:
     begun_s = time.monotonic()
     error = error_of_server(b"HTTP/1.1 401 Unauthorized\r\n" + rest, stays=True)
-    assert time.monotonic() - begun_s < 2
+    assert time.monotonic() - begun_s < 30
     assert isinstance(error, RefusedError)
     assert str(error).endswith("refuses the connection: HTTP 401 Unauthorized")
 
@@ -154,7 +154,7 @@ def test_a_handshake_that_is_cut_off_is_told_with_the_reason(tmp_path: Path) -> 
         with server.wrap_socket(connection, server_side=True, do_handshake_on_connect=False) as encrypted:
             with pytest.raises(ssl.SSLError):
                 encrypted.do_handshake()
-            over.wait(5)
+            over.wait(60)
 
     async def main() -> None:
         with socket.create_server(("127.0.0.1", 0)) as listener:
@@ -174,4 +174,4 @@ def test_a_handshake_that_is_cut_off_is_told_with_the_reason(tmp_path: Path) -> 
 def test_a_server_that_never_answers_is_given_up() -> None:
     begun_s = time.monotonic()
     assert "no answer within 0.3 s; does the bot hang?" in str(error_of_server(None, 0.3))
-    assert time.monotonic() - begun_s < 3
+    assert time.monotonic() - begun_s < 30

@@ -40,7 +40,7 @@ def outbox_of(*messages: Message) -> Outbox:
     return outbox
 
 
-async def until(condition: Callable[[], object], within_s: float = 10.0) -> None:
+async def until(condition: Callable[[], object], within_s: float = 60.0) -> None:
     async with asyncio.timeout(within_s):
         while not condition():
             await asyncio.sleep(0.005)
@@ -303,12 +303,8 @@ def test_pings_are_answered_and_ours_are_counted_as_life() -> None:
     async def talk(link: Link) -> None:
         assert link.ping()
         assert not link.ping()  # nothing came meanwhile
-        await asyncio.sleep(0.1)
-        link.receive()
-        assert link.ping()
-        await asyncio.sleep(0.1)
-        link.receive()
-        assert link.ping()
+        for _ in range(2):
+            await until(lambda: (link.receive(), link.ping())[1])
 
     with_bot(ping, talk)
 
@@ -332,7 +328,7 @@ def test_a_bot_that_does_not_read_blocks_nobody_and_gets_whole_messages_later() 
             outbox.add_audio(Message(b"%06d" % sent + bytes(20_000), False, 0.02))
             link.send(outbox)
         assert link.is_blocked
-        assert time.monotonic() - begun_s < 5
+        assert time.monotonic() - begun_s < 30
         outbox.add_event(b"digit")
         reads.set()
         async with asyncio.timeout(10):
@@ -409,7 +405,7 @@ def test_what_waits_for_a_bot_that_pings_and_never_reads_is_bounded() -> None:
     link, theirs = paired()
     theirs.setblocking(True)
     most, begun_s = 0, time.monotonic()
-    while link.closed is None and time.monotonic() - begun_s < 10:
+    while link.closed is None and time.monotonic() - begun_s < 60:
         theirs.sendall((b"\x89\x7d" + bytes(125)) * 200)
         link.receive()
         most = max(most, len(link._rest))

@@ -46,7 +46,7 @@ async def call(port: int, hello: bytes) -> bytes:
     """Call as Asterisk would, say nothing more, and return all that is heard until the hangup."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(hello)
-    heard = await asyncio.wait_for(reader.read(-1), 10)
+    heard = await asyncio.wait_for(reader.read(-1), 30)
     writer.close()
     return heard
 
@@ -102,6 +102,6 @@ def test_an_asterisk_that_cannot_be_asked_is_not_waited_for() -> None:
         reached = await calls.reaches_us(PlacedCall(Aim.ECHO, (CallLeg(Kind.SLIN),), "channel originate x"), 60)
         return reached, calls.complaints
 
-    reached, complaints = asyncio.run(asyncio.wait_for(place(), 5))
+    reached, complaints = asyncio.run(asyncio.wait_for(place(), 30))
     assert not reached
     assert complaints == {"channel originate x": "there is no program '/nonexistent/asterisk' here"}

@@ -21,7 +21,7 @@ def named_asterisk(folder: Path, *words: str) -> Iterator[int]:
     if not program.exists():
         shutil.copy("/usr/bin/sleep", program)
     with subprocess.Popen([program, *words], env={}) as process:
-        deadline_s = time.monotonic() + 10
+        deadline_s = time.monotonic() + 60
         while Path(f"/proc/{process.pid}/comm").read_text() != "asterisk\n":
             assert time.monotonic() < deadline_s
         try:

@@ -168,7 +168,7 @@ def test_a_program_that_hangs_is_ended() -> None:
     began_s = time.monotonic()
     with pytest.raises(TookTooLongError, match=r"sleep 60 did not end within 0\.2 s"):
         asyncio.run(run_program(["sleep", "60"], seconds=0.2))
-    assert time.monotonic() - began_s < 5
+    assert time.monotonic() - began_s < 30
 
 
 def test_output_is_kept_to_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
