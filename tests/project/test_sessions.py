@@ -227,7 +227,7 @@ def masked(text: str) -> str:
     text = re.sub(r"no gaps|\d+ gaps? [\d.]+ s", "gaps", text)  # of a machine that stood still
     text = re.sub(r"^findings: the server sent nothing for .*\n", "", text, flags=re.MULTILINE)
     text = re.sub(r"^finding(s:| in \d).*(\n  .*)*\[(server-bursts|sound-card)\]\n", "", text, flags=re.MULTILINE)
-    text = re.sub(r" \(\d+ gaps?, longest [^)]*\)|, clock followed by [^,\n]*|, [\d.]+ m?s padded", "", text)
+    text = re.sub(r" \(\d+ gaps?, longest [^)]*\)|, clock followed by [^,\n]*|, [\d.]+ m?s (padded|dropped)", "", text)
     text = re.sub(r"(\d) (ms|s)\b", r"\1 time", text)
     return re.sub(r" +", " ", re.sub(r"-?\d+(\.\d+)?", "#", text))
 

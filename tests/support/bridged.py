@@ -81,7 +81,7 @@ class BridgedCall:
             with contextlib.suppress(OSError):
                 await self.send(Frame(self.kind, samples[start : start + bytes_of_frame]))
 
-    async def until(self, condition: Callable[[], object], within_s: float = 10.0) -> float:
+    async def until(self, condition: Callable[[], object], within_s: float = 60.0) -> float:
         """Wait until it holds; returns for how many seconds."""
         begun_s = time.monotonic()
         async with asyncio.timeout(within_s):
@@ -89,7 +89,7 @@ class BridgedCall:
                 await asyncio.sleep(0.003)
         return time.monotonic() - begun_s
 
-    async def end(self, within_s: float = 15.0) -> dict[str, Any]:
+    async def end(self, within_s: float = 60.0) -> dict[str, Any]:
         """Wait until the bridge has hung up."""
         async with asyncio.timeout(within_s):
             await self._reading

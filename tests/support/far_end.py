@@ -18,7 +18,7 @@ class Server:
 
     def __init__(self) -> None:
         self.listener = socket.create_server(("127.0.0.1", 0))
-        self.listener.settimeout(10)
+        self.listener.settimeout(60)
 
     @property
     def port(self) -> int:
@@ -32,7 +32,7 @@ class Server:
         """Return the next connection that is a call, not a trial."""
         while True:
             connection, _ = self.listener.accept()
-            connection.settimeout(10)
+            connection.settimeout(60)
             if not (select.select([connection], [], [], 0.3)[0] and not connection.recv(1, socket.MSG_PEEK)):
                 return connection
             connection.close()
@@ -56,7 +56,7 @@ class Server:
     def again(self) -> None:
         """Listen again on the same port."""
         self.listener = socket.create_server(("127.0.0.1", self.listener_port))
-        self.listener.settimeout(10)
+        self.listener.settimeout(60)
 
     def stop(self) -> None:
         self.listener_port = self.port

@@ -30,7 +30,7 @@ def in_time(count: int, every_s: float = 0.02) -> Iterator[int]:
 
 @contextmanager
 def connected(serving: Serving, *first: bytes, host: str = "127.0.0.1") -> Iterator[socket.socket]:
-    with socket.create_connection((host, serving.port), timeout=10) as peer:
+    with socket.create_connection((host, serving.port), timeout=60) as peer:
         if first:
             peer.sendall(b"".join(first))
         yield peer
@@ -71,5 +71,5 @@ def wire_and_peer() -> tuple[socket.socket, SocketWire]:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         peer = socket.create_connection(listener.getsockname())
         ours, _ = listener.accept()
-    peer.settimeout(5)
+    peer.settimeout(60)
     return peer, SocketWire(ours)

@@ -51,7 +51,7 @@ class Terminal:
         self.process.wait()
         os.close(self._near)
 
-    def wait_for(self, pattern: str, timeout_s: float = 20) -> re.Match[str]:
+    def wait_for(self, pattern: str, timeout_s: float = 60) -> re.Match[str]:
         """Read until the text has a pattern."""
         end_s = time.monotonic() + timeout_s
         while not (found := re.search(pattern, self.text)):
@@ -75,7 +75,7 @@ class Terminal:
             self.process.send_signal(number)
         while self._read():
             pass
-        return self.process.wait(timeout=10)
+        return self.process.wait(timeout=60)
 
     def _read(self) -> bool:
         try:
