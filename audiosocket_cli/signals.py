@@ -31,8 +31,9 @@ def end_on_signals(*, answers: bool) -> None:
     """Let SIGTERM and SIGHUP end the command as SIGINT does, through its `finally` blocks, with exit codes 143 and 129.
 
     By default they end a process at once, and process 1 of a container not at all: the kernel drops what has no
-    handler. A signal that was ignored when we started (nohup) stays ignored. SIGHUP ends a command that `answers` calls
-    only when it had a terminal, and that is gone (see `net.loop.signals_to`).
+    handler. SIGTERM and SIGHUP stay ignored where they were when we started (nohup), SIGINT does not: a script's
+    background jobs start with it ignored, and are told to end with it all the same. SIGHUP ends a command that
+    `answers` calls only when it had a terminal, and that is gone (see `net.loop.signals_to`).
     """
     has_terminal_to_lose = has_terminal()
 
@@ -42,7 +43,8 @@ def end_on_signals(*, answers: bool) -> None:
         _told.append(number)
         sys.exit(128 + number)
 
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number in (signal.SIGHUP, signal.SIGTERM):
         if signal.getsignal(number) == signal.SIG_DFL:
             signal.signal(number, end)
     sys.unraisablehook = _unraisable

@@ -25,6 +25,7 @@ TAKE_TERMINAL = "import os, sys; os.open(sys.argv[1], os.O_RDWR); os.execvp(sys.
 ANSWERING = {
     "serve": ["serve"],
     "serve with workers": ["serve", "--workers", "2"],
+IGNORED = ["sh", "-c", "trap '' INT; exec \"$@\"", "sh"]
     "record": ["record", "call.wav"],
     "play": ["play", "tone.wav", "--wait", "60", "--listen"],
     "inject-dtmf": ["inject-dtmf", "WWWWWWWWWW1", "--listen"],
@@ -140,11 +141,14 @@ def test_bench_ends_in_order_by_sighup_as_by_any_signal(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)], ids=["int", "term", "hup"]
+    ("on", "number", "code"),
+    [([], signal.SIGINT, 130), ([], signal.SIGTERM, 143), ([], signal.SIGHUP, 129), (IGNORED, signal.SIGINT, 130)],
+    ids=["int", "term", "hup", "int-ignored"],
 )
-def test_a_command_that_reads_ends_at_once_and_quietly(number: int, code: int) -> None:
+def test_a_command_that_reads_ends_at_once_and_quietly(on: list[str], number: int, code: int) -> None:
+    """Also by SIGINT where it was ignored at the start, as in a script's background job."""
     process = subprocess.Popen(
-        [*COMMAND, "play", "-", "127.0.0.1:1"],
+        [*on, *COMMAND, "play", "-", "127.0.0.1:1"],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     _wait_for_handler(process.pid)
