@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
+import select
 import sys
+from collections.abc import Iterator
 from importlib import import_module
 from io import TextIOWrapper
-from typing import Final, NoReturn
+from typing import Any, Final, NoReturn, TextIO
 
 import click
 
 from audiosocket_cli import __version__
 from audiosocket_cli.errors import AudioSocketError, ExitCode, StoppedError
-from audiosocket_cli.text import printable
 
 PROGRAM: Final = "audiosocket"
 
@@ -75,6 +77,16 @@ TOPICS_ABOUT: Final = {
 
 
 class _LazyGroup(click.Group):
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        with done_where_nobody_reads():
+            return super().make_context(info_name, args, parent, **extra)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with done_where_nobody_reads():
+            return super().invoke(ctx)
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
 
@@ -104,6 +116,23 @@ class _LazyGroup(click.Group):
             near = near or [name for name in COMMANDS if name.startswith(wrong.lower())]
             hint = f"did you mean {near[0]}?" if near else f"choose from {', '.join(COMMANDS)}"
             raise click.UsageError(f"there is no command {wrong!r:.60}: {hint}", ctx) from None
+
+
+@contextlib.contextmanager
+def done_where_nobody_reads() -> Iterator[None]:
+    """End a command as done when whoever reads its output has closed the pipe: click would exit with 1."""
+    try:
+        yield
+    except BrokenPipeError as error:
+        if _is_unread(sys.stdout) or _is_unread(sys.stderr):
+            raise click.exceptions.Exit(ExitCode.DONE) from None
+        raise AudioSocketError(f"something that was written to has closed: {error}") from None
+
+
+def _is_unread(stream: TextIO) -> bool:
+    poll = select.poll()
+    poll.register(stream.fileno(), select.POLLOUT)
+    return any(events & (select.POLLERR | select.POLLHUP) for _, events in poll.poll(0))
 
 
 def environment_name(command: str, option: click.Option) -> str:
@@ -185,7 +214,8 @@ def _run() -> NoReturn:
     try:
         sys.exit(root.main(prog_name=PROGRAM, standalone_mode=False))
     except click.exceptions.NoArgsIsHelpError as error:
-        error.show()
+        with contextlib.suppress(OSError):
+            error.show()
         sys.exit(ExitCode.USAGE)
     except click.ClickException as error:
         _fail(_usage_line(error), error.exit_code)
@@ -201,7 +231,7 @@ def _run() -> NoReturn:
         if error.errno not in (errno.EPIPE, errno.ENOSPC, errno.EIO):
             raise
         # Standard output cannot be written. A closed pipe is silent.
-        if error.errno == errno.EPIPE:
+        if error.errno == errno.EPIPE:  # while a shell asks what to complete: else `_LazyGroup` has seen it
             sys.exit(ExitCode.DONE)
         _fail(f"cannot write to standard output: {os.strerror(error.errno).lower()}", ExitCode.NEGATIVE)
     finally:
@@ -254,8 +284,7 @@ def _is_from_environment(context: click.Context, option: click.Option) -> bool:
 
 
 def _fail(message: str, code: int) -> NoReturn:
-    from audiosocket_cli.ui.colours import coloured, has_colours
+    from audiosocket_cli.ui.console import say
 
-    line = f"{PROGRAM}: error: {printable(message)}"
-    click.echo(coloured(line) if has_colours(sys.stderr) else line, err=True)
+    say(f"{PROGRAM}: error: {message}")
     sys.exit(code)

@@ -35,6 +35,10 @@ _CONVERSION: Final = re.compile(re.escape(PREFIX) + r"[a-z0-9_]{8}(\.\w+)?")
 _CANNOT_SYNC: Final = {errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.EBADF, errno.EACCES, errno.EPERM}
 
 
+_MAX_JSON_BYTES: Final = 64 << 20
+"""More than any call's JSON has: what is longer is not ours."""
+
+
 class HalfMade:
     """A file that only the user can read, under a temporary name, and locked for as long as it has that name."""
 
@@ -100,16 +104,23 @@ def check_rereadable(path: Path) -> None:
             raise FileError(f"cannot read {path} again: it is not a file")
 
 
-def small_text(path: Path, max_bytes: int, holds: str) -> str:
-    """Return the text of a file that somebody has written by hand; `holds` says what. Raises `FileError`."""
+def small_bytes(path: Path, max_bytes: int, holds: str) -> bytes:
+    """Return what is in a file that a user has named; `holds` says what should be. Raises `FileError`, also for more
+    than `max_bytes`, as from a pipe or a device that never ends."""
     try:
         with path.open("rb") as file:
             data = file.read(max_bytes + 1)
-        if len(data) > max_bytes:
-            raise FileError(f"cannot read {path}: it is longer than {max_bytes:,} bytes; name a file of {holds}")
-        return data.decode("utf-8-sig")
     except OSError as error:
         raise FileError(f"cannot read {path}: {(error.strerror or str(error)).lower()}") from None
+    if len(data) > max_bytes:
+        raise FileError(f"cannot read {path}: it is longer than {max_bytes:,} bytes; name a file of {holds}")
+    return data
+
+
+def small_text(path: Path, max_bytes: int, holds: str) -> str:
+    """Return the text of a file that somebody has written by hand; `holds` says what. Raises `FileError`."""
+    try:
+        return small_bytes(path, max_bytes, holds).decode("utf-8-sig")
     except UnicodeDecodeError:
         raise FileError(f"cannot read {path}: it is not text in UTF-8; name a file of {holds}") from None
 
@@ -205,8 +216,8 @@ def _clear(path: Path) -> None:
 
 def _is_whole(path: Path) -> bool:
     try:
-        return bool(json.loads(path.read_bytes()))
-    except ValueError:
+        return bool(json.loads(read_regular(path, _MAX_JSON_BYTES) or b""))
+    except (ValueError, RecursionError):
         return False
 
 

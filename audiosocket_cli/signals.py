@@ -13,6 +13,9 @@ LOOK_AGAIN_S = 0.1
 """The longest that the main thread waits for another one before it looks for signals, where no event loop does: one
 that comes just before it falls asleep does not wake it, and its handler runs only once it is awake."""
 
+_ANSWERING = ("serve", "proxy", "record")
+"""The commands that answer calls without `--listen`, too."""
+
 _MAX_DESCRIPTORS = 1 << 16
 
 _told: list[int] = []
@@ -23,16 +26,25 @@ def take_over_process(words: list[str]) -> None:
 
     `words` is the command line, without the program's name.
     """
-    end_on_signals(answers=words[:1] in (["serve"], ["record"]) or "--listen" in words)
+    end_on_signals(answers=answers_calls(words))
     keep_descriptors()
+
+
+def answers_calls(words: list[str]) -> bool:
+    """Whether a command line, which nobody has parsed yet, or the environment lets a command answer calls."""
+    command = words[0] if words else ""
+    named = f"audiosocket_{command}_listen".replace("-", "_").upper()  # as `cli.environment_name` has it
+    has_option = any(word == "--listen" or word.startswith("--listen=") for word in words)
+    return command in _ANSWERING or has_option or bool(os.environ.get(named))
 
 
 def end_on_signals(*, answers: bool) -> None:
     """Let SIGTERM and SIGHUP end the command as SIGINT does, through its `finally` blocks, with exit codes 143 and 129.
 
     By default they end a process at once, and process 1 of a container not at all: the kernel drops what has no
-    handler. A signal that was ignored when we started (nohup) stays ignored. SIGHUP ends a command that `answers` calls
-    only when it had a terminal, and that is gone (see `net.loop.signals_to`).
+    handler. SIGTERM and SIGHUP stay ignored where they were when we started (nohup), SIGINT does not: a script's
+    background jobs start with it ignored, and are told to end with it all the same. SIGHUP ends a command that
+    `answers` calls only when it had a terminal, and that is gone (see `net.loop.signals_to`).
     """
     has_terminal_to_lose = has_terminal()
 
@@ -42,7 +54,8 @@ def end_on_signals(*, answers: bool) -> None:
         _told.append(number)
         sys.exit(128 + number)
 
-    for number in (signal.SIGTERM, signal.SIGHUP):
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for number in (signal.SIGHUP, signal.SIGTERM):
         if signal.getsignal(number) == signal.SIG_DFL:
             signal.signal(number, end)
     sys.unraisablehook = _unraisable

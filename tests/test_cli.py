@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
+import os
 import re
 import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from uuid import UUID
 
 import click
 import pytest
 
 import audiosocket_cli
-from audiosocket_cli.cli import COMMANDS, root
+from audiosocket_cli.cli import COMMANDS, done_where_nobody_reads, root
+from audiosocket_cli.codec import encode, uuid_frame
+from audiosocket_cli.errors import AudioSocketError
+from support.peers import FRAME
 from support.running import COMMAND, run
 
 WITHOUT_OPTIONS = {"completion"}
@@ -90,13 +98,45 @@ def test_options_come_from_the_environment_too() -> None:
     assert "'nonsense:port' is not an address" in done.stderr
 
 
-def test_a_closed_pipe_is_silent(tmp_path: Path) -> None:
-    reader = subprocess.Popen(["true"], stdin=subprocess.PIPE)
-    reader.wait()
-    done = subprocess.run([*COMMAND, "--help"], stdout=reader.stdin, stderr=subprocess.PIPE, check=False)
-    assert done.stderr == b""
-    assert reader.stdin is not None
-    reader.stdin.close()
+PRINTING = [
+    "--version", "--help", "play --help", "help", "help faults", "completion bash", "wireshark", "dialplan --list",
+    "dialplan h:9092 --asterisk 22.8", "check --list", "calls .", "calls . --csv", "calls . --json", "dump calls.bin",
+    "dump calls.bin --json", "doctor call.json", "report call.json -o -",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("words", PRINTING)
+def test_a_closed_pipe_is_silent_and_no_failure(tmp_path: Path, words: str) -> None:
+    one = {"schema": "audiosocket.call/1", "uuid": str(UUID(int=1)), "duration_s": 2.0, "findings": []}
+    (tmp_path / "call.json").write_text(json.dumps(one))
+    (tmp_path / "calls.bin").write_bytes(encode(uuid_frame(UUID(int=1))) + FRAME)
+    with unread_pipe() as pipe:
+        done = subprocess.run(
+            [*COMMAND, *words.split()], stdout=pipe, stderr=subprocess.PIPE, text=True, cwd=tmp_path, check=False
+        )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@contextlib.contextmanager
+def unread_pipe() -> Iterator[int]:
+    """The end of a pipe that is written to, whose reader is gone."""
+    ours, theirs = os.pipe()
+    os.close(ours)
+    try:
+        yield theirs
+    finally:
+        os.close(theirs)
+
+
+@pytest.mark.parametrize(("words", "code"), [("", 2), ("serve --nope", 2), ("dump nosuch", 5)])
+def test_an_error_has_its_exit_code_when_nobody_reads_it(words: str, code: int) -> None:
+    with unread_pipe() as pipe:
+        assert subprocess.run([*COMMAND, *words.split()], stderr=pipe, check=False).returncode == code
+
+
+def test_another_pipe_that_closes_is_not_taken_for_standard_output() -> None:
+    with pytest.raises(AudioSocketError, match="closed: broken pipe"), done_where_nobody_reads():
+        raise BrokenPipeError("broken pipe")
 
 
 @pytest.mark.parametrize("args", [["--version"], ["serve", "--help"]], ids=" ".join)

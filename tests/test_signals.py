@@ -15,13 +15,17 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import click
 import pytest
 
+from audiosocket_cli.cli import COMMANDS, root
 from audiosocket_cli.codec import Frame, Kind, encode
+from audiosocket_cli.signals import answers_calls
 from support.peers import FRAME, connected, opening
 from support.running import COMMAND, Serving, missing
 
 TAKE_TERMINAL = "import os, sys; os.open(sys.argv[1], os.O_RDWR); os.execvp(sys.argv[2], sys.argv[2:])"
+IGNORED = ["sh", "-c", "trap '' INT; exec \"$@\"", "sh"]
 ANSWERING = {
     "serve": ["serve"],
     "serve with workers": ["serve", "--workers", "2"],
@@ -140,11 +144,14 @@ def test_bench_ends_in_order_by_sighup_as_by_any_signal(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)], ids=["int", "term", "hup"]
+    ("on", "number", "code"),
+    [([], signal.SIGINT, 130), ([], signal.SIGTERM, 143), ([], signal.SIGHUP, 129), (IGNORED, signal.SIGINT, 130)],
+    ids=["int", "term", "hup", "int-ignored"],
 )
-def test_a_command_that_reads_ends_at_once_and_quietly(number: int, code: int) -> None:
+def test_a_command_that_reads_ends_at_once_and_quietly(on: list[str], number: int, code: int) -> None:
+    """Also by SIGINT where it was ignored at the start, as in a script's background job."""
     process = subprocess.Popen(
-        [*COMMAND, "play", "-", "127.0.0.1:1"],
+        [*on, *COMMAND, "play", "-", "127.0.0.1:1"],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     _wait_for_handler(process.pid)
@@ -160,22 +167,43 @@ def test_a_command_that_reads_ends_at_once_and_quietly(number: int, code: int) -
     process.stderr.close()
 
 
-@pytest.mark.parametrize("delay_s", [0, 0.1, 0.3])
-def test_sighup_while_a_server_starts_does_not_end_it(tmp_path: Path, delay_s: float) -> None:
-    with (tmp_path / "log").open("w") as log:
+@pytest.mark.parametrize(
+    ("words", "delay_s"),
+    [(["serve"], 0), (["serve"], 0.1), (["serve"], 0.3), (["proxy", "127.0.0.1:1"], 0), (["play", "tone.wav"], 0)],
+    ids=["serve", "serve later", "serve last", "proxy", "play"],
+)
+def test_sighup_while_a_server_starts_does_not_end_it(folder: Path, words: list[str], delay_s: float) -> None:
+    listen = {f"AUDIOSOCKET_{words[0].upper()}_LISTEN": "127.0.0.1:0"}
+    with (folder / "log").open("w") as log:
         process = subprocess.Popen(
-            [*COMMAND, "serve", "--listen", "127.0.0.1:0"], stderr=log, stdout=log, start_new_session=True
+            [*COMMAND, *words], stderr=log, stdout=log, cwd=folder, env={**os.environ, **listen}, start_new_session=True
         )
     try:
         _wait_for_handler(process.pid)
         time.sleep(delay_s)
         process.send_signal(signal.SIGHUP)
-        while "listening" not in (tmp_path / "log").read_text():
+        while "listening" not in (folder / "log").read_text():
             assert process.poll() is None
             time.sleep(0.05)
     finally:
         process.terminate()
         assert process.wait(timeout=30) == 143
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_each_way_to_answer_calls_is_known_before_options_are_read(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with click.Context(root) as context:
+        command = root.get_command(context, name)
+    assert command is not None
+    listen = [option for option in command.params if isinstance(option, click.Option) and option.name == "listen"]
+    always = name in ("serve", "proxy", "record")
+    assert answers_calls([name]) == answers_calls([name, "x", "--listening"]) == always
+    for option in listen:
+        assert answers_calls([name, "x", "--listen", "y:1"])
+        assert answers_calls([name, "--listen=y:1"])
+        monkeypatch.setenv(str(option.envvar), "y:1")
+        assert answers_calls([name])
+    assert listen or not always
 
 
 def _wait_for_handler(pid: int) -> None:

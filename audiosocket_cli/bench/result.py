@@ -12,6 +12,7 @@ from audiosocket_cli.bench.figures import ERRORS, METRICS, Figures
 from audiosocket_cli.bench.plan import Plan, Progress
 from audiosocket_cli.bench.series import Series
 from audiosocket_cli.codec import kind_name
+from audiosocket_cli.disk import small_bytes
 from audiosocket_cli.errors import FileError
 from audiosocket_cli.text import printable
 
@@ -30,6 +31,7 @@ RATES: Final = ("errors", "error_rate", "audio_rate", "calls_at_once", "cpu_perc
 NAMES: Final = (*(f"{name}_{statistic}" for name in METRICS for statistic in STATISTICS), *COUNTS, *RATES)
 """All names of values; those of times are in ms, error_rate is a share of 1."""
 
+_MAX_BYTES: Final = 256 << 20
 _MAX_STALL_S: Final = 0.5
 _MAX_UNSENT: Final = 0.01
 
@@ -186,10 +188,8 @@ def _faults_of_ours(progress: Progress, max_lateness_ms: float) -> list[str]:
 def read_result(path: Path) -> BenchResult:
     """Read a file that `save` wrote. Raises `FileError`."""
     try:
-        content = json.loads(path.read_bytes())
-    except OSError as error:
-        raise FileError(f"cannot read {path}: {(error.strerror or str(error)).lower()}") from None
-    except ValueError:
+        content = json.loads(small_bytes(path, _MAX_BYTES, "what bench --output wrote"))
+    except (ValueError, RecursionError):
         raise FileError(f"cannot read {path}: it is not JSON; name a file that bench --output wrote") from None
     return result_from_json(content, path)
 

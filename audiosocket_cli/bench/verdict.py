@@ -95,7 +95,7 @@ def shown(name: str, value: float | None) -> str:
         return f"{value:.2%}"
     if name == "rss_mib":
         return f"{value:.1f} MiB"
-    return f"{value:.1f} %" if name == "cpu_percent" else f"{value:g}" if value == int(value) else f"{value:.3f}"
+    return f"{value:.1f} %" if name == "cpu_percent" else f"{value:g}" if float(value).is_integer() else f"{value:.3f}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,11 +11,15 @@ from typing import Any, Final, TypeVar
 from audiosocket_cli.asterisk.releases import parse_release
 from audiosocket_cli.check.model import Attempt, Case, CaseResult, Level, Observation, Report, Verdict
 from audiosocket_cli.check.nature import Nature
+from audiosocket_cli.disk import small_bytes
 from audiosocket_cli.errors import FileError, UsageError
 
 SCHEMA: Final = "audiosocket.check/1"
 
 STDIN: Final = Path("-")
+
+_MAX_BYTES: Final = 64 << 20
+_HOLDS: Final = "what check --json printed"
 
 T = TypeVar("T")
 
@@ -62,14 +66,21 @@ def read_report(path: Path) -> Report:
 def _read(path: Path, build: Callable[[dict[str, Any]], T]) -> T:
     name = "standard input" if path == STDIN else str(path)
     try:
-        content = json.loads(sys.stdin.read() if path == STDIN else path.read_text(encoding="utf-8"))
+        content = json.loads(_bytes_of(path, name))
         if content["schema"] != SCHEMA:
             raise FileError(f"{name} is not a result of check --json: its schema is {content['schema']!r:.60}")
         return build(content)
-    except OSError as error:
-        raise FileError(f"cannot read {name}: {(error.strerror or str(error)).lower()}") from None
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError, UsageError):
         raise FileError(f"{name} is not a result of check --json") from None
+
+
+def _bytes_of(path: Path, name: str) -> bytes:
+    if path != STDIN:
+        return small_bytes(path, _MAX_BYTES, _HOLDS)
+    data = sys.stdin.buffer.read(_MAX_BYTES + 1)
+    if len(data) > _MAX_BYTES:
+        raise FileError(f"cannot read {name}: it is longer than {_MAX_BYTES:,} bytes; give it {_HOLDS}")
+    return data
 
 
 def _report(content: dict[str, Any]) -> Report:

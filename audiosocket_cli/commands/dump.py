@@ -128,8 +128,6 @@ def _run(request: DumpRequest, wav_name: str | None, *, force: bool) -> int:
         from audiosocket_cli.call.recording.wav_export import WavExport
 
         wav = WavExport(wav_name, request.selection, force=force)
-    # A script's background jobs start with it ignored, and are told to end with it all the same.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         result = dump(request, sink_for(request), SaidNotes(), wav)
     except BrokenPipeError:  # whoever reads has seen enough, as head does

@@ -1,4 +1,5 @@
-"""Work on a thread that nothing waits for when the command ends: a name server or a disk may be silent for long."""
+"""Work on a thread that nothing waits for when the command ends: a name server or a disk may be silent for long,
+and a file may be long to look through."""
 
 from __future__ import annotations
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
 from audiosocket_cli.analysis.compare import ASPECTS
+from audiosocket_cli.disk import small_text
 from audiosocket_cli.errors import FileError, UsageError
 from audiosocket_cli.quantities import bounded_duration, parse_duration
 
@@ -16,6 +18,7 @@ SUFFIX: Final = ".expect.toml"
 CAPTURES: Final = (".pcapng", ".pcap", ".jsonl")
 """How captures in a folder are named."""
 
+_MAX_BYTES: Final = 1 << 20
 _PACKED: Final = (".gz", ".xz", ".bz2", ".zst", ".lz4")
 
 
@@ -33,12 +36,10 @@ def settings_beside(capture: Path) -> dict[str, Any]:
     Raises `FileError`.
     """
     path = capture.with_name((stem_of(capture) or capture.stem) + SUFFIX)
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    if not os.path.lexists(path):
         return {}
-    except OSError as error:
-        raise FileError(f"cannot read {path}: {(error.strerror or str(error)).lower()}") from None
+    try:
+        content = tomllib.loads(small_text(path, _MAX_BYTES, "settings in TOML"))
     except (ValueError, RecursionError) as error:
         raise FileError(f"cannot read {path}: it is not TOML: {str(error)[:80].lower()}") from None
     for key in content:

@@ -88,8 +88,7 @@ def signals_to(handle: Callable[[int], None], *, on_hangup: Callable[[], object]
     With `on_hangup`, SIGHUP is handed to `handle` only where the terminal that we began on is gone: it is what a
     service manager, which gives none, asks to reload with. Without, SIGHUP stays ignored where nohup made it so.
 
-    SIGINT does not stay ignored: a script's background jobs start with it ignored, and are told to end with it all
-    the same.
+    SIGINT does not stay ignored (see `signals.end_on_signals`).
 
     While something holds up the loop, `handle` cannot be called. Then a second SIGINT or SIGTERM, a second after the
     first, ends the process at once.

@@ -21,6 +21,11 @@ _BATCH_LINES: Final = 200
 _MAX_UUIDS: Final = 5_000_000
 """They take 0.5 GB."""
 
+_MAX_CHARACTERS: Final = 1 << 30
+"""Of a whole file, with its comments; each line counts as `_MIN_CHARACTERS` at least, as it takes as long to read."""
+
+_MIN_CHARACTERS: Final = 100
+
 
 def read_uuids(path: Path) -> Iterator[set[bytes]]:
     """Yield the UUIDs of a file, as 16 bytes each, some at a time. Raises `FileError`.
@@ -48,18 +53,27 @@ def read_uuids(path: Path) -> Iterator[set[bytes]]:
 
 def _lines(file: TextIO, path: Path) -> Iterator[str]:
     """Yield lines without their comments. A comment may be of any length; what stands before it may not."""
-    number = 0
-    while piece := file.readline(_PIECE_CHARACTERS):
-        number += 1
+    pieces = _pieces(file, path)
+    for number, piece in enumerate(pieces, 1):
         line, sign, _ = piece.partition("#")
         while len(piece) == _PIECE_CHARACTERS and not piece.endswith("\n"):
             # The rest of this line: to be read as a line of its own it would let in what a comment holds.
-            piece = file.readline(_PIECE_CHARACTERS)
+            piece = next(pieces, "")
             if not sign:
                 more, sign, _ = piece.partition("#")
                 if more.strip():
                     raise _not_a_uuid(line, path, number)
         yield line
+
+
+def _pieces(file: TextIO, path: Path) -> Iterator[str]:
+    """Yield lines, long ones in pieces. Raises `FileError` where they do not end."""
+    left = _MAX_CHARACTERS
+    while piece := file.readline(_PIECE_CHARACTERS):
+        left -= max(len(piece), _MIN_CHARACTERS)
+        if left < 0:
+            raise FileError(f"cannot read {path}: it is too long; name a file of UUIDs, one per line")
+        yield piece
 
 
 def _uuid_in(line: str, path: Path, number: int) -> bytes | None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import ssl
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from audiosocket_cli import __version__
 from audiosocket_cli.call.recording.destinations import FileOutput
+from audiosocket_cli.disk import small_bytes
 from audiosocket_cli.errors import FileError, UsageError
 from audiosocket_cli.net.address import Address
 from audiosocket_cli.net.listen import ListeningSockets, bind
@@ -24,6 +25,8 @@ from audiosocket_cli.web.events import Events
 from audiosocket_cli.web.gatekeeper import cookie_name
 from audiosocket_cli.web.live_calls import LiveCalls
 from audiosocket_cli.web.sessions import Sessions
+
+_MAX_PEM_BYTES: Final = 8 << 20
 
 
 def begin_web(options: ServeOptions, service: Service, say: Callable[[str], object], *, token: str) -> None:
@@ -89,10 +92,8 @@ def _tls(web: WebOptions) -> ssl.SSLContext | None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     for path in filter(None, (web.certificate, web.key, web.client_ca)):
-        try:
-            path.read_bytes()
-        except OSError as error:
-            raise FileError(f"cannot read {path}: {(error.strerror or str(error)).lower()}") from None
+        # Only to name the file that cannot be read, or never ends: the TLS library reads them itself.
+        small_bytes(path, _MAX_PEM_BYTES, "certificates and keys in PEM")
     try:
         context.load_cert_chain(web.certificate, web.key, password=_no_password)
     except (ssl.SSLError, ValueError, OSError) as error:

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+import audiosocket_cli.bench.result
 from audiosocket_cli.bench.figures import ERRORS, METRICS, Figures
 from audiosocket_cli.bench.result import COUNTS, NAMES, BenchResult, read_result, result_from_json
 from audiosocket_cli.errors import FileError
@@ -70,10 +71,26 @@ def test_what_is_printed_of_a_kept_result_is_what_was_printed_at_once(now: Bench
 
 
 @pytest.mark.parametrize(
-    "content", ["", "{", "[]", '{"schema": "x"}', '{"schema": "audiosocket.bench/1"}', b"\xff\xfe".decode("latin-1")]
+    "content",
+    [
+        "",
+        "{",
+        "[]",
+        '{"schema": "x"}',
+        '{"schema": "audiosocket.bench/1"}',
+        b"\xff\xfe".decode("latin-1"),
+        "[" * 100_000,
+    ],
+    ids=lambda content: content[:20],
 )
 def test_a_file_that_is_no_result_is_refused(content: str, tmp_path: Path) -> None:
     path = tmp_path / "old.json"
     path.write_text(content)
     with pytest.raises(FileError, match="cannot read"):
         read_result(path)
+
+
+def test_what_never_ends_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(audiosocket_cli.bench.result, "_MAX_BYTES", 1000)
+    with pytest.raises(FileError, match="longer than 1,000 bytes; name a file of what bench --output wrote"):
+        read_result(Path("/dev/zero"))

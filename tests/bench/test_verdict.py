@@ -6,7 +6,7 @@ import pytest
 
 from audiosocket_cli.bench.figures import Figures
 from audiosocket_cli.bench.result import BenchResult
-from audiosocket_cli.bench.verdict import changes, parse_threshold, regressions
+from audiosocket_cli.bench.verdict import changes, parse_threshold, regressions, shown
 from audiosocket_cli.errors import UsageError
 
 
@@ -52,3 +52,11 @@ def test_what_got_worse_by_more_than_allowed_is_a_regression() -> None:
     found = changes(result(turn=500.0, echo=1.0, connect=3.0), result(turn=560.0, echo=1.8))
     assert [change.name for change in regressions(found, 0.1)] == ["connect_p50", "connect_p95", "turn_p50", "turn_p95"]
     assert [change.name for change in regressions(found, 0.2)] == ["connect_p50", "connect_p95"]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(12.0, "12"), (12.5, "12.500"), (float("inf"), "inf"), (None, "-")], ids=str
+)
+def test_a_rate_is_shown_whatever_it_is(value: float | None, text: str) -> None:
+    """A run of no time at all, as a file may have it, has rates without a bound."""
+    assert shown("audio_rate", value) == text

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import audiosocket_cli.check.results
 from audiosocket_cli.check.nature import Nature
-from audiosocket_cli.check.results import read_baseline, read_report, report_json
+from audiosocket_cli.check.results import STDIN, read_baseline, read_report, report_json
 from audiosocket_cli.errors import FileError
 from support.checked import FAIL, MUST_ID, PASS, SHOULD_ID, SKIP, UNKNOWN, report, result
 
@@ -107,3 +109,13 @@ def test_a_file_that_is_not_there_or_no_text_is_an_error(tmp_path: Path) -> None
     (tmp_path / "binary").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(FileError, match="not a result"):
         read_baseline(tmp_path / "binary")
+
+
+def test_what_never_ends_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(audiosocket_cli.check.results, "_MAX_BYTES", 1000)
+    with pytest.raises(FileError, match="cannot read /dev/zero: it is longer than 1,000 bytes"):
+        read_baseline(Path("/dev/zero"))
+    with open("/dev/zero") as endless, monkeypatch.context() as patch:
+        patch.setattr(sys, "stdin", endless)
+        with pytest.raises(FileError, match="cannot read standard input: it is longer than 1,000 bytes"):
+            read_report(STDIN)

@@ -50,7 +50,7 @@ def test_what_it_says_is_read(tmp_path: Path) -> None:
         ("compare = [{}]", "is not a list of some of"),
         ("call = 8", "is not a UUID"),
         ("tolerance = ", "it is not TOML"),
-        ("\xff", "it is not TOML"),
+        ("\xff", "it is not text in UTF-8"),
         ("a = " + "[" * 50_000, "it is not TOML"),
     ],
     ids=lambda value: value[:24],
@@ -68,6 +68,12 @@ def test_what_it_may_not_say_is_an_error_of_one_line(tmp_path: Path, content: st
 def test_a_folder_of_its_name_cannot_be_read(tmp_path: Path) -> None:
     (tmp_path / "menu.expect.toml").mkdir()
     with pytest.raises(FileError, match=r"cannot read .*: is a directory"):
+        settings_beside(tmp_path / "menu.pcapng")
+
+
+def test_one_that_never_ends_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "menu.expect.toml").symlink_to("/dev/zero")
+    with pytest.raises(FileError, match=r"cannot read .*: it is longer than 1,048,576 bytes"):
         settings_beside(tmp_path / "menu.pcapng")
 
 

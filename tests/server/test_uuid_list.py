@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from audiosocket_cli.errors import FileError
+from audiosocket_cli.server import uuid_list
 from audiosocket_cli.server.admission import Admission, AdmissionOptions
 
 LISTED = uuid.UUID("aaaaaaaa-bbbb-4ccc-8ddd-eeeeeeeeeeee")
@@ -248,3 +249,26 @@ def test_of_two_readings_at_once_the_later_one_counts(tmp_path: Path) -> None:
     asyncio.run(main())
     assert admission.why_not(LISTED) is None
     assert admission.why_not(uuid.UUID(int=5)) is not None
+
+
+@pytest.mark.parametrize(
+    ("content", "is_read"),
+    [
+        ("\n" * 100, True),
+        ("\n" * 101, False),
+        ("#" * 10_000, True),
+        ("#" * 10_001, False),
+        ("#" * 9_950 + "\n\n", False),
+    ],
+    ids=["lines", "more lines", "one line", "a longer one", "both"],
+)
+def test_a_list_that_does_not_end_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str, is_read: bool
+) -> None:
+    monkeypatch.setattr(uuid_list, "_MAX_CHARACTERS", 10_000)
+    path = tmp_path / "uuids"
+    path.write_text(content)
+    with (
+        contextlib.nullcontext() if is_read else pytest.raises(FileError, match=f"^cannot read {path}: it is too long;")
+    ):
+        assert list(uuid_list.read_uuids(path)) == [set()]

@@ -44,6 +44,7 @@ def test_what_means_nothing_is_refused(tmp_path: Path) -> None:
     local = ("--web", "127.0.0.1:0")
     assert "cannot read" in refused(*local, "--web-token-file", tmp_path / "none")
     assert "cannot read" in refused(*local, "--web-cert", tmp_path / "none")
+    assert "cannot read /dev/zero: it is longer than" in refused(*local, "--web-cert", "/dev/zero")
     (tmp_path / "empty").touch()
     assert "holds no password" in refused(*local, "--web-token-file", tmp_path / "empty")
     told = refused(*local, "--web-cert", tmp_path / "empty")

@@ -7,7 +7,6 @@ not be many. Then all others go on at once, for some three seconds. Whatever hap
 
 from __future__ import annotations
 
-import asyncio
 import re
 from dataclasses import replace
 
@@ -18,6 +17,7 @@ from audiosocket_cli.doctor.look import Look
 from audiosocket_cli.doctor.pbx.asterisk_cli import AsteriskCli, NoAnswerError
 from audiosocket_cli.doctor.pbx.control_socket import why_no_answer
 from audiosocket_cli.doctor.pbx.place import Place
+from audiosocket_cli.doctor.threads import in_thread
 from audiosocket_cli.finding import Diagnosis
 from audiosocket_cli.net.address import Address
 
@@ -63,7 +63,7 @@ async def place_test_call(asterisk: AsteriskCli, where: CallAddress) -> list[Dia
     except NoAnswerError:
         left = None
     came = Seen(plan, dial, release, calls.complaints, left, "codec_resample" not in resample, asterisk.place.hint)
-    return [*lacking, *await asyncio.to_thread(verdicts, came)]
+    return [*lacking, *await in_thread(lambda: verdicts(came))]
 
 
 def _applications(answer: str) -> set[str]:

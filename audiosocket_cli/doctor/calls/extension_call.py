@@ -31,6 +31,7 @@ from audiosocket_cli.doctor.look import Look
 from audiosocket_cli.doctor.pbx.asterisk_cli import AsteriskCli, NoAnswerError, channels_of
 from audiosocket_cli.doctor.pbx.control_socket import why_no_answer
 from audiosocket_cli.doctor.pbx.place import Place
+from audiosocket_cli.doctor.threads import in_thread
 from audiosocket_cli.errors import UsageError
 from audiosocket_cli.finding import Diagnosis, Status
 from audiosocket_cli.model import Side
@@ -103,7 +104,7 @@ async def _call(asterisk: AsteriskCli, extension: str, where: CallAddress) -> li
                 for name in await _locals(asterisk, extension) - before:
                     await asterisk.ask_again(f"channel request hangup {name}")
     call = _Call(extension, command, calls.complaints.get(command, ""), leg, begun_s, waited_s)
-    return await asyncio.to_thread(lambda: list(_judge(call)))
+    return await in_thread(lambda: list(_judge(call)))
 
 
 async def _locals(asterisk: AsteriskCli, extension: str) -> set[str]:

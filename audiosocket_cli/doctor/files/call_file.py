@@ -5,7 +5,6 @@ The findings are in the file, or are found by reading it; each kind is told once
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
@@ -22,6 +21,7 @@ from audiosocket_cli.capture.opening import open_capture
 from audiosocket_cli.doctor.files.findings_told import diagnosis, in_words, status_of
 from audiosocket_cli.doctor.files.recording import judge_recording
 from audiosocket_cli.doctor.look import Look
+from audiosocket_cli.doctor.threads import in_thread
 from audiosocket_cli.errors import FileError
 from audiosocket_cli.finding import Diagnosis, Status, id_of, tagged, untagged
 
@@ -112,7 +112,7 @@ def _unanswered(call: dict[str, Any]) -> list[str]:
 
 def call_file_look(path: Path) -> Look:
     """Return how to look at a file, which takes a while for a long one: in a thread."""
-    return Look(f"the file {path}", partial(asyncio.to_thread, look_at_file, path))
+    return Look(f"the file {path}", partial(in_thread, partial(look_at_file, path)))
 
 
 def look_at_file(path: Path) -> list[Diagnosis]:

@@ -380,6 +380,7 @@ def test_json_that_only_lacks_its_name_gets_it(tmp_path: Path) -> None:
     Path(f"{UUID_1}.json.part").write_text('{"schema": "audiosocket.call/1"}')
     Path(f"{UUID_1}-2.json.part").write_text('{"schema": "audiosock')
     Path(f"{UUID_1}-3.json.part").write_text("{}")
+    Path(f"{UUID_1}-4.json.part").write_text("[" * 100_000)
     Path(f"{UUID_1}-3.json").write_text("theirs")
     FileOutput("{uuid}.wav").prepare()
     assert names(tmp_path) == [f"{UUID_1}-3.json", f"{UUID_1}.json"]
