@@ -13,6 +13,7 @@ import fcntl
 import json
 import os
 import re
+import shutil
 import stat
 import tempfile
 import time
@@ -31,6 +32,9 @@ PART: Final = ".part"
 
 _CONVERSION: Final = re.compile(re.escape(PREFIX) + r"[a-z0-9_]{8}(\.\w+)?")
 """Eight characters, as `HalfMade.unnamed` and earlier `tempfile` put them, and a suffix."""
+
+_WORKING: Final = re.compile(re.escape(PREFIX) + r"[a-z0-9_]{8}")
+"""The names of working folders, as `tempfile` makes them."""
 
 _CANNOT_SYNC: Final = {errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.EBADF, errno.EACCES, errno.EPERM}
 
@@ -78,15 +82,7 @@ class HalfMade:
         Raises `OSError`, and `FileExistsError` where that name is taken; then it is still half-made.
         """
         os.fsync(self.descriptor)
-        try:
-            os.link(self.path, path)
-        except FileExistsError:
-            raise
-        except OSError:  # there are file systems without a second name for a file
-            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600))
-            self.path.replace(path)
-        else:
-            self.path.unlink(missing_ok=True)
+        give_name(self.path, path)
         sync_folder(path.parent)
         os.close(self.descriptor)
 
@@ -176,6 +172,53 @@ def prove_folder(folder: Path) -> None:
     make_folder(folder)
     with tempfile.TemporaryFile(dir=folder, prefix=PREFIX):
         pass
+
+
+@contextlib.contextmanager
+def working_folder(folder: Path) -> Iterator[Path]:
+    """Make a folder in another one for files that are not finished, and remove it at the end with all that is in it.
+
+    Those of processes that died are removed first: they are no longer locked. Raises `OSError`.
+    """
+    for path in [path for path in folder.iterdir() if _WORKING.fullmatch(path.name)]:
+        with contextlib.suppress(OSError), _locked(path, fcntl.LOCK_EX | fcntl.LOCK_NB):
+            shutil.rmtree(path)
+    with contextlib.ExitStack() as stack:
+        made = _make_locked(folder, stack)
+        stack.callback(shutil.rmtree, made, ignore_errors=True)
+        yield made
+
+
+def _make_locked(folder: Path, stack: contextlib.ExitStack) -> Path:
+    while True:
+        made = Path(tempfile.mkdtemp(dir=folder, prefix=PREFIX))
+        with contextlib.suppress(OSError):  # without locks, nothing of a process that died is removed
+            stack.enter_context(_locked(made, fcntl.LOCK_EX))
+        if made.exists():  # else another process has removed it before it was locked
+            return made
+
+
+@contextlib.contextmanager
+def _locked(folder: Path, how: int) -> Iterator[None]:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, how)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def give_name(half: Path, path: Path) -> None:
+    """Move a finished file to a name that must be free. Raises `OSError`, and `FileExistsError` where it is taken."""
+    try:
+        os.link(half, path)
+    except FileExistsError:
+        raise
+    except OSError:  # there are file systems without a second name for a file
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600))
+        half.replace(path)
+    else:
+        half.unlink(missing_ok=True)
 
 
 def clear_half_made(folder: Path, is_json: Callable[[str], object]) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from audiosocket_cli.disk import small_text, write_file
+from audiosocket_cli.disk import give_name, small_text, working_folder, write_file
 from audiosocket_cli.errors import FileError, UsageError
 
 
@@ -88,3 +88,25 @@ def test_what_is_no_small_text_is_refused(tmp_path: Path, content: bytes | None,
         path.write_bytes(content)
     with pytest.raises(FileError, match=f"^cannot read {path}: {says}$"):
         small_text(path, 4, "words")
+
+
+def test_a_working_folder_is_there_for_as_long_as_its_process_uses_it(tmp_path: Path) -> None:
+    left = tmp_path / ".audiosocket-0123abc_"
+    left.mkdir()
+    (left / "begun").write_text("x")
+    with working_folder(tmp_path) as first:
+        assert not left.exists()
+        (first / "half").write_text("x")
+        with working_folder(tmp_path) as second:
+            assert (first / "half").exists()
+            assert {first, second} == set(tmp_path.iterdir())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_gets_a_name_that_is_free_and_no_other(tmp_path: Path) -> None:
+    for name in ("half", "taken"):
+        (tmp_path / name).write_text(name)
+    with pytest.raises(FileExistsError):
+        give_name(tmp_path / "half", tmp_path / "taken")
+    give_name(tmp_path / "half", tmp_path / "free")
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"taken": "taken", "free": "half"}

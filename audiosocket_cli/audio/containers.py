@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from audiosocket_cli.audio.growing_wav import GrowingWav
+from audiosocket_cli.audio.pcm import Samples
 from audiosocket_cli.disk import HalfMade
 from audiosocket_cli.errors import UsageError
 from audiosocket_cli.libraries import soundfile, soxr
@@ -125,6 +126,10 @@ class ConvertedFile:
     def append_silence(self, frames: int) -> None:
         """Write silence, as `GrowingWav.append_silence` does."""
         self._wav.append_silence(frames)
+
+    def mix_in(self, back: int, channel: int, samples: Samples) -> None:
+        """Add samples to those of one channel, as `GrowingWav.mix_in` does."""
+        self._wav.mix_in(back, channel, samples)
 
     def close(self) -> None:
         """Close the WAV file. Safe to call twice."""

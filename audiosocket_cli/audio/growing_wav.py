@@ -15,6 +15,7 @@ import struct
 from pathlib import Path
 from typing import Final
 
+from audiosocket_cli.audio.pcm import Samples, from_slin, mix, to_slin
 from audiosocket_cli.disk import sync_folder
 
 HEADER_BYTES: Final = 44
@@ -91,6 +92,16 @@ class GrowingWav:
             self._grown(step)
             size -= step
 
+    def mix_in(self, back: int, channel: int, samples: Samples) -> None:
+        """Add samples to those of one channel, from `back` sample frames before the end on. Raises `OSError`."""
+        at_bytes = (self.frames - back) * self._block_bytes
+        while len(samples):
+            part, start = divmod(at_bytes, self._max_data_bytes)
+            count = min(len(samples), (self._max_data_bytes - start) // self._block_bytes)
+            self._mix_into(self.paths[part], HEADER_BYTES + start, channel, samples[:count])
+            at_bytes += count * self._block_bytes
+            samples = samples[count:]
+
     def close(self) -> None:
         """Close the file. Safe to call twice."""
         if self._fd >= 0:
@@ -120,7 +131,7 @@ class GrowingWav:
         self._fd = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
         self._data_bytes = 0
         try:
-            self._put(self._header(), 0)
+            _put(self._fd, self._header(), 0)
         except OSError:
             self.close()
             path.unlink()
@@ -143,7 +154,7 @@ class GrowingWav:
     def _write(self, view: memoryview) -> None:
         start = HEADER_BYTES + self._data_bytes
         try:
-            self._put(view, start)
+            _put(self._fd, view, start)
         except OSError:
             with contextlib.suppress(OSError):  # where not even that goes, the header tells the truth
                 os.ftruncate(self._fd, start)
@@ -155,13 +166,24 @@ class GrowingWav:
         self.frames += size // self._block_bytes
         os.pwrite(self._fd, self._header(), 0)
 
-    def _put(self, data: bytes | memoryview, offset: int) -> None:
-        done = 0
-        while done < len(data):
-            done += os.pwrite(self._fd, data[done:], offset + done)
+    def _mix_into(self, path: Path, offset: int, channel: int, samples: Samples) -> None:
+        descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        try:
+            data = os.pread(descriptor, len(samples) * self._block_bytes, offset)
+            both = from_slin(data).reshape(-1, self.channels).copy()
+            both[:, channel] = mix(both[:, channel], samples)
+            _put(descriptor, to_slin(both), offset)
+        finally:
+            os.close(descriptor)
 
     def _header(self) -> bytes:
         return wav_header(self.rate_hz, self.channels, self._data_bytes)
+
+
+def _put(descriptor: int, data: bytes | memoryview, offset: int) -> None:
+    done = 0
+    while done < len(data):
+        done += os.pwrite(descriptor, data[done:], offset + done)
 
 
 def part_path(first: Path, part: int, number: int = 1) -> Path:

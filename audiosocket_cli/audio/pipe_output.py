@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from audiosocket_cli.audio.growing_wav import MAX_DATA_BYTES, wav_header
+from audiosocket_cli.audio.pcm import Samples
 
 UNKNOWN_BYTES: Final = 0x7FFFF000
 """The data size that stands for "until the end", as sox writes and understands it; ffmpeg and aplay read on, too."""
@@ -158,6 +159,10 @@ class SoundPipe:
             self.append(b"")
         self._pipe.put(frames * 2 * self._channels)
         self._samples += frames
+
+    def mix_in(self, back: int, channel: int, samples: Samples) -> None:
+        """Do nothing: what was written to a pipe may have been read."""
+        raise AssertionError("a pipe is written in order")
 
     def close(self) -> None:
         """No more samples come."""

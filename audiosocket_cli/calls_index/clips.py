@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -10,9 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from audiosocket_cli.audio.cutting import cut
+from audiosocket_cli.audio.cutting import cut, holds
+from audiosocket_cli.audio.growing_wav import part_path, parts_of
 from audiosocket_cli.calls_index.call_json import read_call
 from audiosocket_cli.calls_index.row import Row
+from audiosocket_cli.disk import give_name
 from audiosocket_cli.errors import FileError, UsageError
 from audiosocket_cli.model import Side
 from audiosocket_cli.quantities import parse_duration
@@ -39,6 +43,13 @@ class ClipWish(NamedTuple):
 
     what: str
     around_s: float
+
+
+class ClipFolder(NamedTuple):
+    """Where clips go, and a folder in it for those that are not finished."""
+
+    path: Path
+    working: Path
 
 
 class Moment(NamedTuple):
@@ -96,9 +107,9 @@ def parse_clip(text: str) -> ClipWish:
 
 
 def cut_clips(
-    row: Row, at_hand: AtHand, wish: ClipWish, out: Path, done: Cutting, tell: Callable[[str], object]
+    row: Row, at_hand: AtHand, wish: ClipWish, out: ClipFolder, done: Cutting, tell: Callable[[str], object]
 ) -> Iterator[Clip]:
-    """Cut the pieces of one call into files in a folder that is there, and yield them. `done` counts; `tell` gets a
+    """Cut the pieces of one call into files, and yield them. `done` counts; `tell` gets a
     line on each failure. Raises `OSError` where a file cannot be written, and `NetworkError` where a store is away."""
     try:
         with at_hand(row, [row.name]) as folder:
@@ -117,7 +128,7 @@ def cut_clips(
 
 
 def _cut(
-    row: Row, files: Sequence[Path], moments: list[Moment], wish: ClipWish, out: Path, done: Cutting
+    row: Row, files: Sequence[Path], moments: list[Moment], wish: ClipWish, out: ClipFolder, done: Cutting
 ) -> Iterator[Clip]:
     if not files or not all(path.is_file() for path in files):
         done.without_recording += 1
@@ -125,17 +136,39 @@ def _cut(
     pieces = list(_joined(moments, wish.around_s))
     done.left_out += max(0, len(pieces) - MAX_CLIPS)
     for from_s, moment, to_s in pieces[:MAX_CLIPS]:
-        path = out / f"{Path(row.name).stem}_at-{moment.at_s:08.2f}s_{moment.label}{files[0].suffix}"
-        try:
-            length_s = cut(files, path, from_s, to_s)
-        except FileExistsError:
+        name = f"{Path(row.name).stem}_at-{moment.at_s:08.2f}s_{moment.label}{files[0].suffix}"
+        path, length_s = _cut_piece(files, out, name, from_s, to_s)
+        if path is None:
             done.there_already += 1
-            continue
-        if length_s:
+        elif length_s:
             done.made += 1
             yield Clip(path, row, wish.what, moment.at_s, from_s, from_s + length_s)
         else:
             done.beyond_end += 1
+
+
+def _cut_piece(
+    files: Sequence[Path], out: ClipFolder, name: str, from_s: float, to_s: float
+) -> tuple[Path | None, float]:
+    """Cut a piece into a new file, and return it, and how many seconds it holds: None where it is there already. A name
+    that something else has gets a number."""
+    for number in itertools.count(1):
+        path = out.path / name
+        path = path if number == 1 else path.with_name(f"{path.stem}-{number}{path.suffix}")
+        if os.path.lexists(path):
+            if holds([path, *parts_of(path)], files, from_s, to_s):
+                return None, 0.0
+            continue
+        half = out.working / name
+        length_s = cut(files, half, from_s, to_s)
+        try:
+            for part, each in enumerate([half, *parts_of(half)] if length_s else (), 1):
+                give_name(each, path if part == 1 else part_path(path, part))
+        except FileExistsError:  # another process has just made it
+            half.unlink()
+            continue
+        return path, length_s
+    raise AssertionError("counting never ends")
 
 
 def _moments(row: Row, folder: Path, wish: ClipWish) -> list[Moment]:

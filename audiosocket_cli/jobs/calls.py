@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import json
 from collections.abc import Iterator, Sequence
@@ -18,7 +19,7 @@ from audiosocket_cli.calls_index.moments import parse_keep_s, parse_moment
 from audiosocket_cli.calls_index.places import Places
 from audiosocket_cli.calls_index.retention import Removal, before_of, removals
 from audiosocket_cli.calls_index.row import Row
-from audiosocket_cli.disk import prove_folder, write_file
+from audiosocket_cli.disk import prove_folder, working_folder, write_file
 from audiosocket_cli.errors import NetworkError, NothingError, OutputError, UsageError
 from audiosocket_cli.finding_pages import finding_ids
 from audiosocket_cli.jobs.outcome import Outcome
@@ -222,15 +223,17 @@ def _tell_unmeasured(wanted: CallsWanted, places: Places) -> None:
 def _clip(wanted: CallsWanted, places: Places, rows: Iterator[Row]) -> Outcome:
     assert wanted.clip is not None
     assert wanted.output is not None
-    from audiosocket_cli.calls_index.clips import Cutting, cut_clips, parse_clip
+    from audiosocket_cli.calls_index.clips import ClipFolder, Cutting, cut_clips, parse_clip
 
     wish, done = parse_clip(wanted.clip), Cutting()
-    try:
-        prove_folder(wanted.output)
-    except OSError as error:
-        raise UsageError(_unwritable(wanted.output, error)) from None
-    clips = (clip for row in rows for clip in cut_clips(row, places.at_hand, wish, wanted.output, done, say))
-    put_lines(_clip_lines(wanted, clips))
+    with contextlib.ExitStack() as stack:
+        try:
+            prove_folder(wanted.output)
+            out = ClipFolder(wanted.output, stack.enter_context(working_folder(wanted.output)))
+        except OSError as error:
+            raise UsageError(_unwritable(wanted.output, error)) from None
+        clips = (clip for row in rows for clip in cut_clips(row, places.at_hand, wish, out, done, say))
+        is_told = _put_done(_clip_lines(wanted, clips))
     told = (
         (done.there_already, "there already"),
         (done.left_out, "left out, as one call has too many"),
@@ -240,7 +243,7 @@ def _clip(wanted: CallsWanted, places: Places, rows: Iterator[Row]) -> Outcome:
     say(", ".join([f"cut {counted_with_commas(done.made, 'clip')} into {wanted.output}", *others]))
     if done.without_recording:
         say(f"{counted_with_commas(done.without_recording, 'call')} without a recording beside the JSON")
-    return Outcome(failed=done.failures > 0, found_nothing=not (done.made or done.there_already))
+    return Outcome(failed=done.failures > 0 or not is_told, found_nothing=not (done.made or done.there_already))
 
 
 def _clip_lines(wanted: CallsWanted, clips: Iterator[Clip]) -> Iterator[str]:
@@ -255,6 +258,19 @@ def _clip_lines(wanted: CallsWanted, clips: Iterator[Clip]) -> Iterator[str]:
 
 def _unwritable(folder: Path | None, error: OSError) -> str:
     return f"cannot write to {folder}: {(error.strerror or str(error)).lower()}"
+
+
+def _put_done(lines: Iterator[str]) -> bool:
+    """Put a line on each thing as it is done. Where nobody reads them all is done all the same; returns False where
+    standard output failed otherwise."""
+    try:
+        put_lines(lines)
+    except OSError as error:
+        drop_output()
+        for _ in lines:
+            pass
+        return isinstance(error, BrokenPipeError)
+    return True
 
 
 # Retention.
@@ -280,14 +296,8 @@ def _keep(wanted: CallsWanted, those: Filter, places: Places) -> Outcome:
     assert wanted.keep is not None
     before, done = before_of(parse_keep_s(wanted.keep), datetime.now(UTC)), _Kept()
     lines = _removal_lines(wanted, _removals(wanted, those, before, places), done)
-    told = True
     try:
-        put_lines(lines)
-    except OSError as error:  # nobody reads the list: what is to be removed is removed all the same
-        drop_output()
-        told = isinstance(error, BrokenPipeError)
-        for _ in lines if wanted.delete else ():
-            pass
+        told = _put_done(lines)
     finally:  # an interruption, too, leaves something removed
         say(_kept_line(wanted, done))
         if done.kept:

@@ -23,6 +23,11 @@ TIMEOUT_S: Final = 60.0
 """Seconds after which a comparison is stopped. One takes tenths of a second; that of a long call with hundreds of
 sentences takes many."""
 
+STOP_S: Final = 1.5
+"""Seconds that comparisons still have once the proxy stops."""
+
+_STOPPED: Final = "the proxy was stopped"
+
 _COMMAND: Final = (sys.executable, "-m", "audiosocket_cli.analysis.compare_captures")
 
 
@@ -43,7 +48,7 @@ class Comparing:
         try:
             async with self._turn:
                 if self._is_closed:
-                    return Comparison(failure="the proxy was stopped")
+                    return Comparison(failure=_STOPPED)
                 asking = asyncio.ensure_future(asyncio.to_thread(self._ask, expected, seen))
                 _, late = await asyncio.wait({asking}, timeout=TIMEOUT_S)
                 if late and self._process is not None:
@@ -52,6 +57,10 @@ class Comparing:
             return Comparison(failure=f"comparing took longer than {TIMEOUT_S:g} s") if late else found
         finally:
             self._waiting -= 1
+
+    def stop(self) -> None:
+        """Have all comparisons ended soon: those that go on by then, or wait, are given up."""
+        asyncio.get_running_loop().call_later(STOP_S, self.close)
 
     def close(self) -> None:
         """End the process, and start no other. Safe to call twice."""
@@ -77,7 +86,7 @@ class Comparing:
             answer = _answer_of(self._process, [str(expected), str(seen)])
         except (OSError, ValueError) as error:  # it was killed, say for lack of memory: the next call starts another
             self._end()
-            return Comparison(failure=f"the process that compares has ended: {error}")
+            return Comparison(failure=_STOPPED if self._is_closed else f"the process that compares has ended: {error}")
         return Comparison([Difference(**one) for one in answer.get("differences", ())], answer.get("failure"))
 
 

@@ -50,11 +50,12 @@ class Mirroring:
         return mirror
 
     def stop(self) -> None:
-        """Do not try it any more, if it is down."""
+        """Do not try it any more, if it is down, and compare no longer than `comparing.STOP_S`."""
         self._targets.close()
+        self._comparing.stop()
 
     def close(self) -> None:
-        """All calls are over, and compared."""
+        """All calls are over, or are to be over at once: compare no more."""
         self._comparing.close()
 
     async def _connect(self, link: Link) -> Link:

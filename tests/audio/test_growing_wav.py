@@ -265,3 +265,17 @@ def test_what_was_appended_survives_a_kill(appends: int, rate_hz: int, tmp_path:
     assert printed >= appends * rate_hz // 10
     assert frames in {printed, printed + rate_hz // 10}
     assert contents(path, rate_hz) == numbered(0, frames)
+
+
+def test_samples_are_mixed_into_what_is_written_also_of_earlier_parts(tmp_path: Path) -> None:
+    written = np.arange(20, dtype=np.int16).reshape(10, 2) + 100
+    wav = GrowingWav(tmp_path / "call.wav", 8000, 2, max_data_bytes=3 * 4)  # three samples of both in each
+    wav.append(written.astype("<i2").tobytes())
+    wav.mix_in(8, 1, np.array([1000, 2000, 3000, 4000, 5000, 32000], np.int16))
+    wav.append_silence(1)
+    wav.mix_in(1, 0, np.array([7], np.int16))
+    wav.close()
+    found = np.concatenate([soundfile.read(path, dtype="int16", always_2d=True)[0] for path in wav.paths])
+    np.testing.assert_array_equal(found[:, 0], [*written[:, 0], 7])
+    added = [0, 0, 1000, 2000, 3000, 4000, 5000, 32000, 0, 0]
+    np.testing.assert_array_equal(found[:, 1], [*np.minimum(written[:, 1] + np.array(added), 32767), 0])

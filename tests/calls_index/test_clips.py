@@ -12,9 +12,10 @@ import pytest
 import soundfile
 
 from audiosocket_cli.calls_index import clips
-from audiosocket_cli.calls_index.clips import Clip, ClipWish, Cutting, cut_clips, parse_clip
+from audiosocket_cli.calls_index.clips import Clip, ClipFolder, ClipWish, Cutting, cut_clips, parse_clip
 from audiosocket_cli.calls_index.folder_place import FolderPlace
 from audiosocket_cli.calls_index.row import row_of
+from audiosocket_cli.disk import working_folder
 from audiosocket_cli.errors import UsageError
 
 RATE_HZ = 8000
@@ -42,11 +43,10 @@ def cuts(folder: Path, wish: str, call: dict[str, Any] = CALL) -> tuple[list[Cli
     (folder / "call.json").write_text(json.dumps(call))
     done, said = Cutting(), list[str]()
     row = row_of(call, folder=str(folder), name="call.json")
-    return (
-        list(cut_clips(row, FolderPlace(folder).at_hand, parse_clip(wish), folder / "out", done, said.append)),
-        done,
-        said,
-    )
+    with working_folder(folder / "out") as working:
+        out = ClipFolder(folder / "out", working)
+        found = list(cut_clips(row, FolderPlace(folder).at_hand, parse_clip(wish), out, done, said.append))
+    return found, done, said
 
 
 @pytest.mark.parametrize(
@@ -85,6 +85,57 @@ def test_a_second_time_finds_them_there(folder: Path) -> None:
     cuts(folder, "around-digits:1s")
     found, done, _ = cuts(folder, "around-digits:1s")
     assert (found, done.there_already) == ([], 2)
+
+
+def names_in(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+@pytest.mark.parametrize("suffix", [".wav", ".flac", ".ogg"])
+def test_a_second_time_finds_them_there_whatever_the_format(suffix: str, folder: Path) -> None:
+    samples, _ = soundfile.read(folder / "call.wav", dtype="int16")
+    soundfile.write(folder / f"call{suffix}", samples, RATE_HZ)
+    call = CALL | {"recording": {"files": [f"call{suffix}"]}}
+    assert cuts(folder, "around-end:1s", call)[1].made == 1
+    found, done, _ = cuts(folder, "around-end:1s", call)
+    assert (found, done.there_already) == ([], 1)
+    assert names_in(folder / "out") == [f"call_at-00060.00s_end{suffix}"]
+
+
+def test_a_name_that_something_else_has_gets_a_number(folder: Path) -> None:
+    cuts(folder, "around-end:1s")
+    first = (folder / "out" / "call_at-00060.00s_end.wav").read_bytes()
+    samples, _ = soundfile.read(folder / "call.wav", dtype="int16")
+    soundfile.write(folder / "call.wav", samples + 1, RATE_HZ)  # another call of that name, as long
+    (other,), _, _ = cuts(folder, "around-end:1s")
+    assert other.path.name == "call_at-00060.00s_end-2.wav"
+    assert (soundfile.read(other.path, dtype="int16")[0] == samples[-RATE_HZ:] + 1).all()
+    (longer,), _, _ = cuts(folder, "around-end:2s")
+    assert longer.path.name == "call_at-00060.00s_end-3.wav"
+    assert soundfile.info(longer.path).duration == 2
+    for wish in ("around-end:1s", "around-end:2s"):
+        assert cuts(folder, wish)[1].there_already == 1
+    assert (folder / "out" / "call_at-00060.00s_end.wav").read_bytes() == first
+    assert len(names_in(folder / "out")) == 3
+
+
+def test_what_a_process_that_was_killed_has_begun_is_not_a_clip(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun: list[str] = []
+
+    def killed(files: object, path: Path, *_: float) -> float:
+        path.write_bytes(b"begun")
+        begun.extend(names_in(folder / "out"))
+        return 0.0
+
+    with monkeypatch.context() as patched:
+        patched.setattr(clips, "cut", killed)
+        cuts(folder, "around-end:1s")
+    assert re.fullmatch(r"\.audiosocket-[a-z0-9_]{8}", *begun)
+    left = folder / "out" / ".audiosocket-abcdefgh"
+    left.mkdir()
+    (left / "call_at-00060.00s_end.wav").write_bytes(b"begun")
+    assert cuts(folder, "around-end:1s")[1].made == 1
+    assert names_in(folder / "out") == ["call_at-00060.00s_end.wav"]
 
 
 def test_more_than_the_limit_is_counted(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

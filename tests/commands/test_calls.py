@@ -194,6 +194,31 @@ def test_clips_of_many_calls_are_files_with_one_line_each(tmp_path: Path) -> Non
     assert none.returncode == 6
 
 
+@pytest.mark.parametrize(("shell", "code"), [('"$@" | true; exit ${PIPESTATUS[0]}', 0), ('"$@" >/dev/full', 1)])
+def test_all_clips_are_cut_where_nobody_reads_their_names(shell: str, code: int, tmp_path: Path) -> None:
+    for call in make_calls(tmp_path / "calls", 150, every_s=1):
+        path = tmp_path / "calls" / "2026-09-01" / f"{call['uuid']}.wav"
+        soundfile.write(path, np.zeros(int(call["duration_s"] * 8000), np.int16), 8000)
+    words = ["calls", tmp_path / "calls", "--clip", "around-end:50ms", "-o", tmp_path / "clips"]
+    done = subprocess.run(["bash", "-c", shell, "bash", *COMMAND, *words], capture_output=True, text=True, check=False)
+    assert (done.returncode, len(list((tmp_path / "clips").iterdir()))) == (code, 150)
+    assert f"cut 150 clips into {tmp_path / 'clips'}" in done.stderr
+
+
+def test_calls_of_the_same_name_in_two_folders_have_clips_of_their_own(tmp_path: Path) -> None:
+    (call,) = make_calls(tmp_path / "a", 1)
+    shutil.copytree(tmp_path / "a", tmp_path / "b")
+    for level, folder in enumerate("ab", 100):
+        sound = np.full(int(call["duration_s"] * 8000), level, np.int16)
+        soundfile.write(tmp_path / folder / "2026-09-01" / f"{call['uuid']}.wav", sound, 8000)
+    words = ["calls", tmp_path / "a", tmp_path / "b", "--clip", "around-end:1s", "-o", tmp_path / "clips"]
+    assert "cut 2 clips" in run(*words).stderr
+    clips = list((tmp_path / "clips").iterdir())
+    assert {soundfile.read(clip, dtype="int16")[0][0] for clip in clips} == {100, 101}
+    assert "cut 0 clips" in (again := run(*words)).stderr
+    assert "2 there already" in again.stderr
+
+
 def test_old_calls_are_shown_and_only_removed_when_told_to(tmp_path: Path) -> None:
     calls = make_calls(tmp_path, 5, every_s=86400 * 20)
     uuid = calls[0]["uuid"]

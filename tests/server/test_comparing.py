@@ -84,6 +84,43 @@ def test_one_that_takes_too_long_is_given_up(captures: tuple[Path, Path], monkey
     run(main())
 
 
+def test_once_the_proxy_stops_nothing_waits_for_one_that_stands_still(
+    captures: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, _ = captures
+    monkeypatch.setattr(comparing, "STOP_S", 0.1)
+
+    async def main() -> None:
+        asked = Comparing()
+        assert (await asked.compare(first, first)).failure is None
+        process = asked._process
+        assert process is not None
+        os.kill(process.pid, signal.SIGSTOP)
+        compared = [asyncio.create_task(asked.compare(first, first)) for _ in range(3)]
+        await asyncio.sleep(0)
+        asked.stop()
+        async with asyncio.timeout(comparing.TIMEOUT_S / 2):
+            assert {(await each).failure for each in compared} == {"the proxy was stopped"}
+        assert process.poll() == -signal.SIGKILL
+
+    run(main())
+
+
+def test_what_is_compared_soon_after_the_proxy_stops_is_compared(captures: tuple[Path, Path]) -> None:
+    first, _ = captures
+
+    async def main() -> None:
+        asked = Comparing()
+        assert (await asked.compare(first, first)).failure is None
+        compared = asyncio.create_task(asked.compare(first, first))
+        await asyncio.sleep(0)
+        asked.stop()
+        assert (await compared).failure is None
+        asked.close()
+
+    run(main())
+
+
 def test_no_more_calls_wait_than_may(captures: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     first, _ = captures
     monkeypatch.setattr(comparing, "MAX_WAITING", 1)

@@ -19,6 +19,7 @@ from audiosocket_cli.audio.containers import (
     unconverted_path,
 )
 from audiosocket_cli.audio.growing_wav import GrowingWav, part_path, parts_of
+from audiosocket_cli.audio.pcm import Samples
 from audiosocket_cli.audio.pipe_output import SoundPipe
 from audiosocket_cli.disk import PART, HalfMade, clear_half_made, make_folder, prove_folder
 from audiosocket_cli.errors import UsageError
@@ -50,6 +51,10 @@ class Sink(Protocol):
 
     def append_silence(self, frames: int) -> None:
         """Add any number of samples of silence for each channel, without delay. Raises `OSError`."""
+
+    def mix_in(self, back: int, channel: int, samples: Samples) -> None:
+        """Add samples to those of one channel, from `back` samples before the end on. Raises `OSError`. Not for a pipe
+        (`Output.has_stdout`)."""
 
     def close(self) -> None:
         """No more samples come. Safe to call twice."""

@@ -16,6 +16,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Final
 
+from audiosocket_cli.audio.pcm import Samples
 from audiosocket_cli.call.recording.destinations import Sink
 from audiosocket_cli.write_behind import WriteBehind
 
@@ -132,6 +133,12 @@ class BehindSink(WriteBehind):
         self._samples += frames
         self._do(lambda: self._write_silence(frames))
 
+    def mix_in(self, back: int, channel: int, samples: Samples) -> None:
+        """Add samples to those of one channel, from `back` samples before the end on; never waits. Raises as
+        `append`."""
+        self._take(samples.nbytes)
+        self._do(lambda: self._mix_in(back, channel, samples))
+
     def close(self) -> None:
         """No more samples come."""
         self._do(lambda: self._try(lambda sink: sink.close()))
@@ -166,6 +173,11 @@ class BehindSink(WriteBehind):
         if self._error is None:
             self._try(lambda sink: self._append(sink, data))
         self._written_bytes += len(data)
+
+    def _mix_in(self, back: int, channel: int, samples: Samples) -> None:
+        if self._error is None:
+            self._try(lambda sink: sink.mix_in(back, channel, samples))
+        self._written_bytes += samples.nbytes
 
     def _append(self, sink: Sink, data: bytes) -> None:
         self._check_free()

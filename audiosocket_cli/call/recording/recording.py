@@ -22,7 +22,7 @@ from audiosocket_cli.analysis.timeline import SETTLE_S
 from audiosocket_cli.audio.pcm import to_slin
 from audiosocket_cli.call.recording.destinations import Output, Sink
 from audiosocket_cli.call.recording.disk_thread import BehindSink, Disk
-from audiosocket_cli.call.recording.pieces import interleaved, joined
+from audiosocket_cli.call.recording.pieces import MAX_SAMPLES, Pieces, interleaved, joined
 from audiosocket_cli.call.recording.track import Track
 from audiosocket_cli.codec import Kind, rate_of
 from audiosocket_cli.errors import MissingLibraryError
@@ -41,7 +41,7 @@ until then."""
 
 MAX_AHEAD_SAMPLES: Final = 1 << 22
 """How far one side's audio may be ahead of the other's, which is only there once its time has come: 8 MiB, 8.7 minutes
-at 8 kHz. Our own choice: longer than what servers send in one burst."""
+at 8 kHz. Our own choice: longer than what most servers send in one burst. What is further ahead is written alone."""
 
 
 class Layout(StrEnum):
@@ -78,12 +78,14 @@ class Recording:
     """A tap that records a call. A disk that fails ends the recording, never the call."""
 
     __slots__ = (
+        "_behind",
         "_call",
         "_disk",
         "_first_heard_s",
         "_first_kind",
         "_guess",
         "_on_failure",
+        "_owed",
         "_rate_hz",
         "_sink",
         "_tracks",
@@ -130,6 +132,8 @@ class Recording:
         self._sink: Sink | None = None
         self._tracks: tuple[tuple[Side, Track], ...] = ()
         self._waiting: list[tuple[Side, FrameRun]] = []
+        self._behind = self._owed = 0
+        """The channel whose next samples belong before the end of the file, and how many of them do."""
 
     @property
     def paths(self) -> list[Path]:
@@ -259,14 +263,15 @@ class Recording:
                     if spoke is side:
                         track.add(run, ours=side is self._call.me)
                 track.place(until_s, pad_until_s)
-            self._fill_far_behind()
+            if self.output.has_stdout:
+                self._fill_far_behind()
         except MissingLibraryError as error:  # needed from the first change of rate on
             self._fail(error)
         self._waiting.clear()
 
     def _fill_far_behind(self) -> None:
         """Fill up a side with silence that is far behind the other, whose audio waits for it: what it says from now on
-        comes later in the file than it did in the call."""
+        comes later in a pipe, which is written in order, than it did in the call."""
         far_s = max(track.timeline.end_s for _, track in self._tracks) - MAX_AHEAD_SAMPLES / self.rate_hz
         for _, track in self._tracks:
             if track.timeline.end_s < far_s:
@@ -276,13 +281,44 @@ class Recording:
         assert self._sink is not None
         channels = [track.made for _, track in self._tracks]
         try:
-            for piece in joined(interleaved(channels, mixed=self.layout is Layout.MIX, final=final)):
-                if isinstance(piece, int):
-                    self._sink.append_silence(piece)
-                else:
-                    self._sink.append(to_slin(piece))
+            self._mix_in(channels[self._behind])
+            self._append(channels, final=final)
+            if not self.output.has_stdout:
+                self._write_far_ahead(channels)
         except OSError as error:
             self._fail(error)
+
+    def _append(self, channels: list[Pieces], *, final: bool = False) -> None:
+        assert self._sink is not None
+        for piece in joined(interleaved(channels, mixed=self.layout is Layout.MIX, final=final)):
+            if isinstance(piece, int):
+                self._sink.append_silence(piece)
+            else:
+                self._sink.append(to_slin(piece))
+
+    def _write_far_ahead(self, channels: list[Pieces]) -> None:
+        """Write what a side has said far ahead of the other, with silence in place of the other, who is mixed in
+        later."""
+        lengths = [channel.length for channel in channels]
+        far = max(lengths) - min(lengths) - MAX_AHEAD_SAMPLES
+        if far > 0:
+            self._behind = lengths.index(min(lengths))
+            self._owed += far
+            silence = Pieces()
+            silence.put_silence(far)
+            self._append([silence if number == self._behind else each for number, each in enumerate(channels)])
+
+    def _mix_in(self, late: Pieces) -> None:
+        """Write samples into the file where they belong, as the other side's have been written ahead of them."""
+        assert self._sink is not None
+        while self._owed and late.length:
+            count = int(min(self._owed, late.run, MAX_SAMPLES))
+            if late.is_silent:
+                late.skip(count)
+            else:
+                channel = 0 if self.layout is Layout.MIX else self._behind
+                self._sink.mix_in(self._owed, channel, late.take(count))
+            self._owed -= count
 
     def _fail(self, error: OSError | MissingLibraryError) -> None:
         if isinstance(error, MissingLibraryError):

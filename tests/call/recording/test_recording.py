@@ -14,6 +14,7 @@ from audiosocket_cli.audio.growing_wav import GrowingWav
 from audiosocket_cli.audio.pcm import level_dbfs, tone
 from audiosocket_cli.call.recording import recording as recording_module
 from audiosocket_cli.call.recording.destinations import FileOutput
+from audiosocket_cli.call.recording.disk_thread import Disk
 from audiosocket_cli.call.recording.recording import Decode, Layout, Recording
 from audiosocket_cli.codec import Kind
 from audiosocket_cli.model import Side
@@ -51,13 +52,16 @@ def test_stereo_has_the_caller_left_and_the_server_right_on_one_clock(tmp_path: 
     assert not samples[20000:, 1].any()
 
 
+@pytest.mark.parametrize("behind", [False, True], ids=["at-once", "behind"])
+@pytest.mark.parametrize("suffix", [".wav", ".flac"])
 def test_a_side_far_ahead_of_the_other_does_not_wait_for_it_in_memory(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    suffix: str, behind: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(recording_module, "MAX_AHEAD_SAMPLES", 10 * 8000)
     flood, answer = noise(60.0), noise(2.0, seed=2)
     heard = [TimedFrame(0.02 + number / 3000, frame) for number, frame in enumerate(frames_of(flood, Kind.SLIN))]
-    call, recording = new_call(), Recording(Layout.STEREO, FileOutput.in_folder(tmp_path))
+    output = FileOutput(tmp_path / f"{{uuid}}{suffix}")
+    call, recording = new_call(), Recording(Layout.STEREO, output, disk=Disk() if behind else None)
     recording.opened(call)
     said = sent(answer, 1.0)
     for start in range(0, 4000, 500):
@@ -68,9 +72,33 @@ def test_a_side_far_ahead_of_the_other_does_not_wait_for_it_in_memory(
     recording.closed(call)
     asyncio.run(recording.finish())
     samples, _ = soundfile.read(recording.paths[0], dtype="int16")
-    np.testing.assert_array_equal(samples[:, 0], flood)  # nothing is lost
-    found = samples[:, 1]  # with silence in between
-    np.testing.assert_array_equal(found[found != 0], answer[answer != 0])
+    np.testing.assert_array_equal(samples[:, 0], flood)  # nothing is lost, and all is where it was said
+    np.testing.assert_array_equal(samples[8000:24000, 1], answer)
+    assert not samples[:8000, 1].any()
+    assert not samples[24000:, 1].any()
+
+
+def flooded(tmp_path: Path, layout: Layout) -> np.ndarray:
+    """Return what is recorded where a server sends 30 s at once, and the caller speaks in seconds 2 to 4, and 25 to
+    26."""
+    said = [TimedFrame(0.02, frame) for frame in frames_of(noise(30.0), Kind.SLIN)]
+    heard = arriving(noise(2.0, seed=2), 2.0) + arriving(noise(1.0, seed=3), 25.0)
+    samples, _, recording = record(tmp_path, layout, heard, said, 40.0)
+    assert recording.error is None
+    return samples
+
+
+@pytest.mark.parametrize("layout", [Layout.STEREO, Layout.MIX])
+def test_who_speaks_while_the_other_side_is_far_ahead_is_recorded_at_its_time(
+    layout: Layout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = flooded(tmp_path / "whole", layout)
+    monkeypatch.setattr(recording_module, "MAX_AHEAD_SAMPLES", 8000)
+    np.testing.assert_array_equal(flooded(tmp_path / "ahead", layout), whole)
+    if layout is Layout.STEREO:
+        assert [bool(whole[second * 8000 : (second + 1) * 8000, 0].any()) for second in (1, 2, 3, 4, 24, 25, 26)] == [
+            False, True, True, False, False, True, False
+        ]  # fmt: skip
 
 
 def test_mix_is_the_sum_of_both(tmp_path: Path) -> None:
