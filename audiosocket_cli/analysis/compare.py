@@ -110,7 +110,8 @@ class Answer:
         self._builder = RowBuilder(Side.SERVER, self._rows.append, timed=True, most_s=float("inf"))
         self._audio: list[tuple[float, int, Samples]] = []
         self._captured = CapturedCall("answer", started_ns=0)
-        self._caller_closed = False
+        self._first_end: Ended | None = None
+        """By its time: an end after missing bytes comes late."""
 
     # As a tap of a call that we placed.
 
@@ -139,12 +140,18 @@ class Answer:
             if isinstance(one, Run) and one.side is Side.SERVER:
                 self._take_run(one)
             elif isinstance(one, Ended):
-                self.over_s = self.over_s or one.at_s
-                self._caller_closed |= one.side is Side.CALLER
-                if one.side is Side.SERVER and not self._caller_closed:
-                    self._close(one.at_s)
+                if self._first_end is None or one.at_s < self._first_end.at_s:
+                    self._first_end = one
             elif isinstance(one, Over):
+                self._note_first_end()
                 self._builder.interrupt()
+
+    def _note_first_end(self) -> None:
+        end = self._first_end
+        if end is not None:
+            self.over_s = self.over_s or end.at_s
+            if end.side is Side.SERVER:
+                self._close(end.at_s)
 
     def _close(self, at_s: float) -> None:
         if not any(happening.what == "hangup" for happening in self.happenings):
