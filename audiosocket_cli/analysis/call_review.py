@@ -60,6 +60,8 @@ class CallReview:
         self.rows = CallRows(timed=self.timed, live=live, are_wanted=with_rows)
         self._selection = selection
         self._findings = CallFindings(call, selection, self.rows)
+        self.missing_bytes = dict.fromkeys(Side, 0)
+        """Bytes of each side that the capture lost."""
         self._cut = dict.fromkeys(Side, 0)
         """Bytes of a frame that a side did not go on with."""
         self._has_missing = dict.fromkeys(Side, False)
@@ -147,7 +149,9 @@ class CallReview:
         side = lost.side
         self.rows.lose(lost)
         self.sides[side].lose(lost.lost_bytes)
-        self._has_missing[side] |= lost.reason == MISSING
+        if lost.reason == MISSING:
+            self._has_missing[side] = True
+            self.missing_bytes[side] += lost.lost_bytes
         self._cut[side] = lost.lost_bytes if lost.reason == CUT_FRAME and not self._has_missing[side] else 0
         self._findings.note_lost(lost.at_s)
 

@@ -16,6 +16,7 @@ from audiosocket_cli.check.results import report_json
 from support.captured import UUID_2, a_normal_call, write_lines
 from support.checked import MUST_ID, PASS, result
 from support.checked import report as check_report
+from support.lacking import encrypted
 from support.markup import parsed, text_of
 from support.reported import UUID, a_conversation, write_call
 from support.running import run
@@ -286,3 +287,9 @@ def test_names_of_any_characters(tmp_path: Path, name: str) -> None:
     page, said = made(folder / "call.wav", folder / f"{name}.html")
     assert source_of(page) == "./call.wav"
     assert all(line.isprintable() for line in said.splitlines())
+
+
+def test_why_there_is_no_call_to_show_is_said_first(tmp_path: Path) -> None:
+    (tmp_path / "x.pcap").write_bytes(encrypted())
+    done = run("report", tmp_path / "x.pcap", "-o", tmp_path / "page.html")
+    assert done.stderr.splitlines()[0] == f"{tmp_path}/x.pcap: left out 21 packets in IPsec (ESP), encrypted"

@@ -16,7 +16,7 @@ from audiosocket_cli.call.sources.actions import Action, Cue, Hangup, Say
 from audiosocket_cli.call.sources.basic import quiet_frame, silence_frame
 from audiosocket_cli.call.sources.expecting import Expectation
 from audiosocket_cli.call.sources.prompts import Prompt, Room
-from audiosocket_cli.capture.items import Captured, Damage, Ended, Item, Opened, Step
+from audiosocket_cli.capture.items import MISSING, Captured, Damage, Ended, Item, Lost, Opened, Step
 from audiosocket_cli.codec import SAMPLE_BYTES, Frame, Kind, kind_named, rate_of
 from audiosocket_cli.errors import FileError, UsageError
 from audiosocket_cli.model import Side
@@ -58,6 +58,8 @@ class Script:
     """When that side did."""
     left_out: int = 0
     """Frames that were not taken, as they would end the call in Asterisk."""
+    missing_bytes: int = 0
+    """Bytes of the side that the capture lost."""
     damages: list[Damage] = field(default_factory=list)
     calls: int = 0
     """Calls that there are to choose from."""
@@ -70,7 +72,7 @@ class Script:
         return not all(isinstance(action, Cue | Say) for action in self.actions)
 
     def note_end(self, side: Side, at_s: float) -> None:
-        """Hear that a side hung up or closed. After missing bytes that comes late, and may be the first all the same."""
+        """Hear that a side hung up or closed: after missing bytes that comes late, be it the first by its time."""
         if at_s < self.ended_s:
             self.ended_by, self.ended_s = side, at_s
 
@@ -145,6 +147,8 @@ def read_script(
                 _take(script, item, side, from_s, name)
             elif item.side is not side and item.frame.kind == Kind.HANGUP:
                 script.note_end(item.side, item.at_s)
+        elif isinstance(item, Lost):
+            script.missing_bytes += item.lost_bytes * (item.side is side and item.reason == MISSING)
         elif isinstance(item, Ended):
             script.end_s = max(script.end_s or 0.0, item.at_s - from_s)
             script.note_end(item.side, item.at_s)
