@@ -199,8 +199,10 @@ class _Report:
         self._write(self._captured_page(call, wav, is_one_sided=is_one_sided), wav if wav.exists() else None)
 
     def _captured_page(self, call: CapturedFigures, wav: Path, *, is_one_sided: bool) -> bytes:
-        sounds = write_sound(self._paths, call, wav, self._notes)
+        sounds, pause = write_sound(self._paths, call, wav, self._notes)
         notes = [] if sounds else [("sound", "the capture holds no audio of the call")]
+        if pause is not None:
+            notes.append(("all of the sound", str(pause)))
         if call.rows_left_out:
             notes.append(("all events", f"{call.rows_left_out} more are left out"))
         files = CallFiles(

@@ -64,5 +64,7 @@ def say_wav(export: WavExport) -> None:
         say(f"wrote {shown_path(path)}")
     for note in export.notes:
         say(note)
+    for pause in export.pauses:
+        say(f"a WAV file is not complete: {pause}; write the rest with --from {pause.to_s:.0f}")
     for error in export.errors:
         say(f"a WAV file is not complete: {error}")
