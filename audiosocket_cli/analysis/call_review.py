@@ -57,17 +57,19 @@ class CallReview:
         self.is_over = False
         self.duration_s = 0.0
         """How long the whole call is, by what came so far."""
-        self.ended_by: Side | None = None
-        self.ended_how: How | None = None
         self.rows = CallRows(timed=self.timed, live=live, are_wanted=with_rows)
         self._selection = selection
         self._findings = CallFindings(call, selection, self.rows)
+        self.missing_bytes = dict.fromkeys(Side, 0)
+        """Bytes of each side that the capture lost."""
         self._cut = dict.fromkeys(Side, 0)
         """Bytes of a frame that a side did not go on with."""
         self._has_missing = dict.fromkeys(Side, False)
         """Whether bytes are missing since a side's last whole frame."""
         self._hung_up: Side | None = None
         self._hung_up_s = math.inf
+        self._first_end: Ended | None = None
+        """By its time: an end after missing bytes comes later than those of the other side."""
 
     def _figures_of(self, side: Side) -> SideFigures:
         return SideFigures(timed=self.timed, since_s=self.since_s, plays_on_arrival=side is Side.SERVER)
@@ -147,7 +149,9 @@ class CallReview:
         side = lost.side
         self.rows.lose(lost)
         self.sides[side].lose(lost.lost_bytes)
-        self._has_missing[side] |= lost.reason == MISSING
+        if lost.reason == MISSING:
+            self._has_missing[side] = True
+            self.missing_bytes[side] += lost.lost_bytes
         self._cut[side] = lost.lost_bytes if lost.reason == CUT_FRAME and not self._has_missing[side] else 0
         self._findings.note_lost(lost.at_s)
 
@@ -155,15 +159,14 @@ class CallReview:
         """Look at the time of frames, selected or not."""
         first_s, last_s = float(run.at_s[0]), float(run.at_s[-1])
         self.duration_s = max(self.duration_s, last_s)
-        if run.kind == Kind.HANGUP and self._hung_up is None:
+        if run.kind == Kind.HANGUP and first_s < self._hung_up_s:
             self._hung_up, self._hung_up_s = run.side, first_s
         self._findings.note_sent(first_s, last_s)
 
     def _note_end(self, item: Ended) -> None:
         self.duration_s = max(self.duration_s, item.at_s)
-        if self.timed and self.ended_by is None:
-            how = How.RESET if item.reset else How.CLOSED
-            self.ended_by, self.ended_how = (self._hung_up, How.HANGUP) if self._hung_up else (item.side, how)
+        if self._first_end is None or item.at_s < self._first_end.at_s:
+            self._first_end = item
 
     def _take_run(self, run: Run) -> None:
         self._has_missing[run.side] = False
@@ -209,6 +212,16 @@ class CallReview:
         self._findings.judge(self.sides, self._talked_until_s, self._end_s)
 
     @property
+    def ending(self) -> tuple[Side | None, How | None]:
+        """Who ended it, and how, as far as that is known by now."""
+        first = self._first_end
+        if first is None or not self.timed:
+            return None, None
+        if self._hung_up_s <= first.at_s:
+            return self._hung_up, How.HANGUP
+        return first.side, How.RESET if first.reset else How.CLOSED
+
+    @property
     def turns(self) -> dict[str, Any] | None:
         """The turn figures of a call that is over; None where they cannot be told: without a clock, of a part of a
         call."""
@@ -226,6 +239,7 @@ class CallReview:
     def as_dict(self) -> dict[str, Any]:
         """Return all that is known of the call as JSON values, units in the keys."""
         call = self.call
+        ended_by, ended_how = self.ending
         started_at = None
         if call.started_ns is not None:
             started_at = (_EPOCH + timedelta(microseconds=call.started_ns // 1000)).isoformat(timespec="milliseconds")
@@ -238,8 +252,8 @@ class CallReview:
             "server_address": call.server or None,
             "started_at": started_at,
             "duration_s": round(self.duration_s, 6) if self.timed else None,
-            "ended_by": self.ended_by,
-            "ended_how": self.ended_how,
+            "ended_by": ended_by,
+            "ended_how": ended_how,
             **{side.value: figures.as_dict(self.span_s) for side, figures in self.sides.items()},
             "turns": self.turns,
             "findings": self.findings,

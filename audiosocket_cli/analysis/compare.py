@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from audiosocket_cli.analysis.rows import Row, RowBuilder
 from audiosocket_cli.audio.pcm import Samples
-from audiosocket_cli.capture.items import CapturedCall, Ended, Item, Over
+from audiosocket_cli.capture.items import MISSING, CapturedCall, Ended, Item, Lost, Over
+from audiosocket_cli.capture.lacks import left_out_of, missing_of
 from audiosocket_cli.capture.opening import Capture
 from audiosocket_cli.capture.runs import Run
 from audiosocket_cli.codec import Frame, Kind, describe_error, kind_name, rate_of
@@ -106,11 +107,14 @@ class Answer:
         self.happenings: list[Happening] = []
         self.over_s = 0.0
         """When the call was over."""
+        self.missing_bytes = 0
+        """Of a capture: bytes of the server that it lost."""
         self._rows: list[Row] = []
         self._builder = RowBuilder(Side.SERVER, self._rows.append, timed=True, most_s=float("inf"))
         self._audio: list[tuple[float, int, Samples]] = []
         self._captured = CapturedCall("answer", started_ns=0)
-        self._caller_closed = False
+        self._first_end: Ended | None = None
+        """By its time: an end after missing bytes comes late."""
 
     # As a tap of a call that we placed.
 
@@ -139,12 +143,20 @@ class Answer:
             if isinstance(one, Run) and one.side is Side.SERVER:
                 self._take_run(one)
             elif isinstance(one, Ended):
-                self.over_s = self.over_s or one.at_s
-                self._caller_closed |= one.side is Side.CALLER
-                if one.side is Side.SERVER and not self._caller_closed:
-                    self._close(one.at_s)
+                if self._first_end is None or one.at_s < self._first_end.at_s:
+                    self._first_end = one
             elif isinstance(one, Over):
+                self._note_first_end()
                 self._builder.interrupt()
+            elif isinstance(one, Lost) and one.side is Side.SERVER and one.reason == MISSING:
+                self.missing_bytes += one.lost_bytes
+
+    def _note_first_end(self) -> None:
+        end = self._first_end
+        if end is not None:
+            self.over_s = self.over_s or end.at_s
+            if end.side is Side.SERVER:
+                self._close(end.at_s)
 
     def _close(self, at_s: float) -> None:
         if not any(happening.what == "hangup" for happening in self.happenings):
@@ -195,7 +207,9 @@ def read_answer(capture: Capture, call: str | None = None) -> Answer:
     """Do the same. Raises `NothingError` if the server says nothing in the call."""
     answer = answer_in(capture, call)
     if not (answer.stretches or answer.happenings):
-        raise NothingError(f"cannot compare with {capture.name}: the server says nothing in it")
+        lacks = [*missing_of(Side.SERVER, answer.missing_bytes), *left_out_of(capture)]
+        reason = "; ".join(lacks) or "the server says nothing in it"
+        raise NothingError(f"cannot compare with {capture.name}: {reason}")
     return answer
 
 

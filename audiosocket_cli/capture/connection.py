@@ -6,7 +6,6 @@ a run of frames that is not an accident.
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Generator, Iterator
 from enum import Enum, auto
 from typing import Final
@@ -15,6 +14,7 @@ from uuid import UUID
 from audiosocket_cli.asterisk.facts import DEFAULT_PORT
 from audiosocket_cli.asterisk.rules import fault_of_opening, without_uuid
 from audiosocket_cli.capture.call_items import CallItems
+from audiosocket_cli.capture.clock import Clock
 from audiosocket_cli.capture.items import CallNames, Captured, CapturedCall, Item, NoCall, Opened
 from audiosocket_cli.capture.packet_runs import Numbers
 from audiosocket_cli.capture.packets import ACK, RST, SYN, Segment, flow_names, flow_ports, reverse_of
@@ -67,8 +67,7 @@ class Connection:
         self._standing = Standing.NEW
         self.uuid: UUID | None = None
         """The UUID of its call, once that is known."""
-        self.first_ns = sys.maxsize
-        self.last_ns = 0
+        self._clock = Clock()
         self._check_copy = check_copy
         self._copies: dict[str, None] = {}
         """The other ways in which the call was captured."""
@@ -100,6 +99,16 @@ class Connection:
             found.append(self._directions[1 - who].distance_to(segment.ack))
         known = [distance for distance in found if distance is not None]
         return min(known, default=0), sum(known) * len(found) // max(1, len(known))
+
+    @property
+    def first_ns(self) -> int:
+        """When its first packet passed."""
+        return self._clock.first_ns
+
+    @property
+    def last_ns(self) -> int:
+        """When its last packet passed, so far."""
+        return self._clock.last_ns
 
     @property
     def is_copy(self) -> bool:
@@ -134,7 +143,7 @@ class Connection:
 
     def skip(self, segment: Segment, at_ns: int) -> None:
         """Take a segment only to follow the connection; it yields nothing."""
-        self.last_ns = max(self.last_ns, at_ns)
+        self._clock.last_ns = max(self.last_ns, at_ns)
         direction = self._directions[segment.flow != self.flow]
         direction.take(segment, at_ns)
         direction.forget()
@@ -142,9 +151,9 @@ class Connection:
     def take(self, segment: Segment, at_ns: int, comments: tuple[str, ...]) -> Iterator[Item]:
         """Take a segment and yield what it brings."""
         who = int(segment.flow != self.flow)
-        self.first_ns = min(self.first_ns, at_ns)
-        self.last_ns = max(self.last_ns, at_ns)
         direction, other = self._directions[who], self._directions[1 - who]
+        is_next = bool(segment.payload) and direction.goes_on_with(segment.seq)
+        at_ns = self._clock.take(at_ns, direction.last_ns if is_next else 0)
         if segment.flags & SYN and self._opener is None:
             self._opener = 1 - who if segment.flags & ACK else who
         if not segment.flags & RST and segment.flags & (SYN | ACK) != SYN:
@@ -166,16 +175,16 @@ class Connection:
         """Do the same for a segment that holds the next bytes of its side, if they are a frame and nothing else comes
         of it; else take nothing."""
         who = int(flow != self.flow)
-        direction = self._directions[who]
-        if self._call is None or at_ns < self.last_ns or not direction.goes_on_with(seq):
+        direction, clock = self._directions[who], self._clock
+        if self._call is None or at_ns < clock.last_ns or not direction.goes_on_with(seq):
             return None
-        if self._directions[1 - who].waits:
+        if self._directions[1 - who].waits or clock.moves(at_ns):
             return None
         frame = self._call.take_frame(who, at_ns, data)
         if frame is not None:
-            self.last_ns = at_ns
+            clock.last_ns = at_ns
             self._answered = True
-            direction.go_on(len(data))
+            direction.go_on(len(data), at_ns)
         return frame
 
     @property
@@ -189,7 +198,7 @@ class Connection:
         who = int(flow != self.flow)
         if self._call is None or first_ns < self.last_ns or not self._directions[who].goes_on_with(int(seqs[0])):
             return 0
-        if self._directions[1 - who].waits or not self._call.is_between_frames(who):
+        if self._directions[1 - who].waits or not self._call.is_between_frames(who) or self._clock.moves(first_ns):
             return 0
         follows = seqs[1:] == (seqs[:-1] + sizes[:-1]) % SEQ_MODULUS
         return len(seqs) if follows.all() else 1 + int(follows.argmin())
@@ -198,9 +207,9 @@ class Connection:
         """Take segments that were counted; return the call, their side, and the offset where the first begins."""
         assert self._call is not None
         who, size = int(flow != self.flow), int(sizes.sum())
-        self.last_ns = max(self.last_ns, last_ns)
+        self._clock.last_ns = max(self.last_ns, last_ns)
         self._answered = True
-        self._directions[who].go_on(size, len(sizes))
+        self._directions[who].go_on(size, last_ns, len(sizes))
         return self._call.call, *self._call.go_on(who, size)
 
     def finish(self) -> Iterator[Item]:
@@ -237,6 +246,11 @@ class Connection:
             yield (
                 f"{call.missing_bytes - cut_bytes} bytes are missing from the capture, which lost packets: tcpdump "
                 "-s 0 -B 16384 keeps more"
+            )
+        if step_s := self._clock.step_ns / 1e9:
+            yield (
+                f"the clock was set {'on' if step_s > 0 else 'back'} by {abs(step_s):.1f} s "
+                f"{call.seconds(self._clock.step_at_ns):.1f} s after the call began: the times after that are moved"
             )
         if call.call.unseen:
             yield f"nothing that the {call.call.unseen} sent was captured"

@@ -15,6 +15,7 @@ from uuid import UUID
 
 import numpy as np
 
+from audiosocket_cli.capture.clock import SET_NS
 from audiosocket_cli.capture.connection import Connection, Standing
 from audiosocket_cli.capture.items import CallNames, Captured, CapturedCall, Item
 from audiosocket_cli.capture.packet_runs import FrameSegments
@@ -117,7 +118,8 @@ class Connections:
         flows, which = segments.by_flow(len(at_ns) // _MIN_EACH)
         strands = [self._only_strand(flow) for flow in flows]
         places = [np.flatnonzero(which == number) for number in range(len(flows))]
-        stops = np.flatnonzero((which[1:] < 0) | (at_ns[1:] < at_ns[:-1]))
+        is_set = at_ns >= SET_NS  # see `clock`: a clock that was set meanwhile
+        stops = np.flatnonzero((which[1:] < 0) | (at_ns[1:] < at_ns[:-1]) | (is_set[1:] & ~is_set[:-1]))
         count = int(stops[0]) + 1 if len(stops) else len(which)
         for flow, strand, mine in zip(flows, strands, places, strict=True):
             taken = strand.count_frames(flow, seqs[mine], sizes[mine], int(at_ns[mine[0]])) if strand else 0

@@ -70,6 +70,10 @@ class Conversation:
             yield self._packet(sent, flags, part)
             self._advance(sent, len(part))
 
+    def lose(self, size: int, *, sent: bool) -> None:
+        """Go on after bytes that a side sent, and that are not known."""
+        self._advance(sent, size)
+
     def form(self, size: int, *, sent: bool) -> tuple[bytes, int]:
         """Return the headers of a segment that holds a chunk of `size` bytes, numbers and checksums left 0, and the sum
         of the little-endian words that its TCP checksum counts and they do not hold."""

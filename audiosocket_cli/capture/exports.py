@@ -5,11 +5,11 @@ from __future__ import annotations
 import binascii
 import itertools
 from collections.abc import Iterable, Iterator
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TypeGuard
 
 from audiosocket_cli.asterisk.facts import DEFAULT_PORT
 from audiosocket_cli.capture.conversation import Address, Conversation
-from audiosocket_cli.capture.items import Captured, CapturedCall, Ended, Item, Lost, Opened, Over, Remark
+from audiosocket_cli.capture.items import MISSING, Captured, CapturedCall, Ended, Item, Lost, Opened, Over, Remark
 from audiosocket_cli.capture.jsonl import item_line
 from audiosocket_cli.capture.pcapng import opening_blocks, packet_block
 from audiosocket_cli.capture.trace import CAPTURE_SCHEMA
@@ -93,7 +93,7 @@ def as_bytes(items: Iterable[Item]) -> Iterator[bytes]:
 def as_pcapng(items: Iterable[Item], application: str) -> Iterator[bytes]:
     """Yield the blocks of a pcapng file, a packet for each frame, or for each part of one that came in parts.
 
-    Without times, a call begins in 1970. What is missing is told in comments.
+    Without times, a call begins in 1970. What is missing is missing here, too: sequence numbers go on after it.
     """
     talks: dict[CapturedCall, _Talk] = {}
     numbers = itertools.count(1)
@@ -110,7 +110,7 @@ def as_pcapng(items: Iterable[Item], application: str) -> Iterator[bytes]:
             continue
         talk = talks[item.call]
         if waiting is not None and waiting.talk is talk:
-            if isinstance(item, Remark | Lost) and waiting.at_s >= item.at_s and not waiting.is_end:
+            if _is_said(item) and waiting.at_s >= item.at_s and not waiting.is_end:
                 waiting.comments.append(_said(item))
                 continue
             if isinstance(item, Over):
@@ -125,6 +125,11 @@ def as_pcapng(items: Iterable[Item], application: str) -> Iterator[bytes]:
         yield waiting.block()
     if not begun:
         yield opening_blocks({"schema": CAPTURE_SCHEMA, "program": application}, application)
+
+
+def _is_said(item: Item) -> TypeGuard[Remark | Lost]:
+    """Whether an item is told in a comment."""
+    return isinstance(item, Remark) or (isinstance(item, Lost) and item.reason != MISSING)
 
 
 def _said(item: Remark | Lost) -> str:
@@ -176,8 +181,10 @@ class _Talk:
                 if call.whole:
                     for sent, data in conversation.opening(sent=self._me is Side.CALLER):
                         yield self._packet(at_s, data, sent)
-            case Remark() | Lost():
+            case Remark() | Lost() if _is_said(item):
                 self._comments.append(_said(item))
+            case Lost(_, _, side, lost_bytes):
+                conversation.lose(lost_bytes, sent=side is self._me)
             case Captured(_, _, side, frame):
                 sent = side is self._me
                 data = encode(frame)

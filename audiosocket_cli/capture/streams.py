@@ -7,7 +7,7 @@ from typing import Final
 from uuid import UUID
 
 from audiosocket_cli.capture.items import CUT_FRAME, MISSING, Captured, CapturedCall, Item, Lost
-from audiosocket_cli.capture.resync import MAX_CHAIN_BYTES, find_frames
+from audiosocket_cli.capture.resync import MAX_CHAIN_BYTES, find_frames, is_plausible
 from audiosocket_cli.capture.tcp import Piece
 from audiosocket_cli.codec import HEADER_BYTES, UUID_BYTES, FrameDecoder, Kind, decode_uuid, peek_header
 from audiosocket_cli.model import Side
@@ -69,6 +69,7 @@ class Stream:
             data = data[broken:]
             if not data:
                 return
+        self._in_step = self._in_step or (not self._search and _is_frame(data))
         if not self._in_step:
             self._search.append((at_s, data))
             self._search_bytes += len(data)
@@ -139,6 +140,13 @@ class Stream:
                     self._search_bytes += len(part) - passed_over
             passed_over = max(0, passed_over - len(part))
         self._search_from = self._search_bytes + self._search_bytes // _GROWTH
+
+
+def _is_frame(data: bytes) -> bool:
+    """Whether a segment is one believable frame from its first byte to its last: that is no accident, and how most
+    programs send."""
+    header = peek_header(data)
+    return header is not None and is_plausible(*header) and len(data) == HEADER_BYTES + header[1]
 
 
 class Head:

@@ -56,6 +56,8 @@ class Direction:
         """Whether all up to the end of the stream has been handed out."""
         self.ended_ns = 0
         """When the end of the stream was seen first, even if bytes before it are missing."""
+        self.last_ns = 0
+        """When its last bytes passed."""
         self.was_reset = False
         self.segments = 0
         """Segments with bytes in them."""
@@ -105,9 +107,10 @@ class Direction:
         """Whether segments wait for others before them."""
         return bool(self._waiting)
 
-    def go_on(self, size: int, segments: int = 1) -> None:
-        """Take segments, of so many bytes in all, that are simply the next."""
+    def go_on(self, size: int, last_ns: int, segments: int = 1) -> None:
+        """Take segments, of so many bytes in all, that are simply the next, up to that time."""
         assert self._next is not None
+        self.last_ns = last_ns
         self._next += size
         self.segments += segments
 
@@ -128,6 +131,7 @@ class Direction:
             self._end, self.ended_ns = self._next + ahead + size, at_ns
         pieces: list[Piece] = []
         if size:
+            self.last_ns = max(self.last_ns, at_ns)
             self.segments += 1
             self.repeated += ahead + size <= 0
             self.cut_bytes += segment.missing_bytes

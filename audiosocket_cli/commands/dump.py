@@ -137,7 +137,7 @@ def _run(request: DumpRequest, wav_name: str | None, *, force: bool) -> int:
         if wav is not None:
             wav.close()
             say_wav(wav)
-    has_failed = (request.strict and result.findings) or (wav and wav.errors)
+    has_failed = (request.strict and result.findings) or (wav and (wav.errors or wav.pauses))
     return Outcome(
         signal.SIGINT if result.interrupted else None,
         damaged=bool(result.damages),

@@ -19,6 +19,7 @@ from audiosocket_cli.call.sources.basic import Source
 from audiosocket_cli.call.sources.cue_times import ReplayOptions, Timing
 from audiosocket_cli.call.sources.replay import ReplaySource
 from audiosocket_cli.call.sources.script import Script, read_script
+from audiosocket_cli.capture.lacks import left_out_of, missing_of
 from audiosocket_cli.capture.opening import open_capture
 from audiosocket_cli.capture.writing import CaptureOutput
 from audiosocket_cli.errors import ExitCode, NothingError, UsageError
@@ -127,6 +128,7 @@ def read_wanted(wanted: ReplayWanted) -> Script:
     )  # fmt: skip
     if script.has_steps and (call or from_s is not None or to_s is not None):
         raise UsageError("--call, --from and --to are for captures: a script is played whole")
+    lacks = [*missing_of(side, script.missing_bytes), *left_out_of(source)]
     for damage in script.damages:
         say(f"{captured}: {damage_line(damage)}")
     if script.calls > 1 and call is None:
@@ -136,12 +138,25 @@ def read_wanted(wanted: ReplayWanted) -> Script:
     if not script.actions:
         chosen = [f"--{name}" for name, value in (("call", call), ("from", from_s), ("to", to_s)) if value]
         where = f" where {' and '.join(chosen)} {'says' if len(chosen) == 1 else 'say'}" if chosen else " in it"
-        raise NothingError(f"cannot replay {captured}: the {side} says nothing{where}")
+        raise NothingError(f"cannot replay {captured}: {'; '.join(lacks) or f'the {side} says nothing{where}'}")
+    for text in lacks:
+        say(f"{captured}: {text}")
     if wanted.max_gap is not None:
         script.shorten_gaps(wanted.max_gap)
     if wanted.loop > 1:
         script.repeat(wanted.loop)
     return script
+
+
+def read_expected(wanted: ReplayWanted) -> Answer | None:
+    """Read the answer that is expected, if one is, and say what of it is missing. Raises `FileError`, and
+    `NothingError` where the server says nothing."""
+    if wanted.expect is None:
+        return None
+    answer = read_answer(open_capture(wanted.expect), wanted.call)
+    for text in missing_of(Side.SERVER, answer.missing_bytes):
+        say(f"{wanted.expect}: {text}; the answer is compared with the rest")
+    return answer
 
 
 def _options(script: Script, wanted: ReplayWanted, stay_s: float, *, fill: bool) -> ReplayOptions:
@@ -246,7 +261,7 @@ class Judged:
 
 
 def _to_server(wanted: ReplayWanted, script: Script) -> Job:
-    old = read_answer(open_capture(wanted.expect), wanted.call) if wanted.expect is not None else None
+    old = read_expected(wanted)
     uuids = uuids_of(wanted.uuid, script, wanted.calls)
     output = output_of(wanted, wanted.calls)
     replay = ServerReplay(wanted, script, old, output, capture_output(wanted.capture, force=wanted.force))

@@ -7,13 +7,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from audiosocket_cli.analysis.compare import Answer, read_answer
+from audiosocket_cli.analysis.compare import Answer
 from audiosocket_cli.call.sources.script import Script
 from audiosocket_cli.capture.items import Opened
 from audiosocket_cli.capture.opening import open_capture
 from audiosocket_cli.errors import FileError, NothingError, UsageError
 from audiosocket_cli.jobs.expectation import CAPTURES, SUFFIX, stem_of
-from audiosocket_cli.jobs.replay import SAME, ReplayWanted, read_wanted, with_expectation
+from audiosocket_cli.jobs.replay import SAME, ReplayWanted, read_expected, read_wanted, with_expectation
 from audiosocket_cli.text import counted
 from audiosocket_cli.ui.console import say
 
@@ -74,8 +74,7 @@ def _cases(wanted: ReplayWanted, path: Path, inner: Path) -> Iterator[ReplayCase
     for name in names:
         alone = of_file if len(names) == 1 else replace(of_file, call=name)
         script = read_wanted(alone)
-        assert alone.expect is not None
-        old = None if script.has_steps else read_answer(open_capture(alone.expect), alone.call)
+        old = None if script.has_steps else read_expected(alone)
         shown = str(path) if len(names) == 1 else f"{path} {(name or '')[:_SHOWN]}"
         yield ReplayCase(shown, alone, script, old)
 

@@ -14,6 +14,7 @@ from typing import Final
 
 from audiosocket_cli.analysis.dumping import Reading
 from audiosocket_cli.capture.items import CapturedCall, Damage
+from audiosocket_cli.capture.lacks import left_out_of
 from audiosocket_cli.disk import write_file
 from audiosocket_cli.errors import FileError, NothingError, OutputError, UsageError
 from audiosocket_cli.jobs.outcome import Outcome
@@ -198,8 +199,10 @@ class _Report:
         self._write(self._captured_page(call, wav, is_one_sided=is_one_sided), wav if wav.exists() else None)
 
     def _captured_page(self, call: CapturedFigures, wav: Path, *, is_one_sided: bool) -> bytes:
-        sounds = write_sound(self._paths, call, wav, self._notes)
+        sounds, pause = write_sound(self._paths, call, wav, self._notes)
         notes = [] if sounds else [("sound", "the capture holds no audio of the call")]
+        if pause is not None:
+            notes.append(("all of the sound", str(pause)))
         if call.rows_left_out:
             notes.append(("all events", f"{call.rows_left_out} more are left out"))
         files = CallFiles(
@@ -316,6 +319,7 @@ class _Notes:
     def __init__(self) -> None:
         self._told: list[Damage] = []
         """Captures are read a second time for their sound."""
+        self._left_out: list[str] = []
 
     def damaged(self, damage: Damage, file: str, *, is_beyond_resync: bool) -> None:
         if damage not in self._told and len(self._told) < _MAX_DAMAGES:
@@ -326,7 +330,11 @@ class _Notes:
         """Do nothing: the page has the remarks on a call."""
 
     def ended(self, reading: Reading) -> None:
-        """Do nothing: what came of it is said by whoever makes the page."""
+        """Say what of it could not be read; what came of the rest is said by whoever makes the page."""
+        for line in (f"{reading.name}: {text}" for text in left_out_of(reading.capture)):
+            if line not in self._left_out:
+                self._left_out.append(line)
+                say(line)
 
     def failed(self, error: FileError) -> None:
         say(str(error))

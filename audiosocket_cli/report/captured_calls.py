@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from audiosocket_cli.analysis.call_review import CallReview
 from audiosocket_cli.analysis.dumping import DumpRequest, DumpResult, Notes, Reading, dump
 from audiosocket_cli.analysis.reviewing import CallRow, Heading, Summary
 from audiosocket_cli.analysis.rows import Row
 from audiosocket_cli.analysis.selection import Selection
-from audiosocket_cli.call.recording.wav_export import WavExport
+from audiosocket_cli.call.recording.wav_export import Pause, WavExport
 from audiosocket_cli.errors import OutputError
 from audiosocket_cli.model import Side
 
@@ -84,8 +84,17 @@ def _end(found: CapturedCalls, call: CapturedFigures, review: CallReview) -> Non
     found.calls.append(call)
 
 
-def write_sound(captures: Sequence[Path], call: CapturedFigures, wav: Path, notes: Notes) -> list[Path]:
-    """Write the sound of one call on the call's time axis, both sides; returns the files, none without audio.
+class CapturedSound(NamedTuple):
+    """The sound of a call."""
+
+    files: list[Path]
+    """None without audio."""
+    pause: Pause | None
+    """A pause that is too long, before which it ends."""
+
+
+def write_sound(captures: Sequence[Path], call: CapturedFigures, wav: Path, notes: Notes) -> CapturedSound:
+    """Write the sound of one call on the call's time axis, both sides.
 
     Raises `FileError`, and `OutputError` where it cannot be written.
     """
@@ -99,7 +108,7 @@ def write_sound(captures: Sequence[Path], call: CapturedFigures, wav: Path, note
     others = [path for path in export.files if path.stem != wav.stem and not path.stem.startswith(f"{wav.stem}.part")]
     for path in others:  # of calls with the same UUID, whose names begin alike
         path.unlink(missing_ok=True)
-    return [path for path in export.files if path not in others]
+    return CapturedSound([path for path in export.files if path not in others], next(iter(export.pauses), None))
 
 
 def _drain(reading: Reading) -> None:

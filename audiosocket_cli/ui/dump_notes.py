@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from audiosocket_cli.analysis.dumping import Reading
 from audiosocket_cli.capture.items import CapturedCall, Damage
+from audiosocket_cli.capture.lacks import left_out_of
 from audiosocket_cli.errors import FileError
 from audiosocket_cli.ui.capture_rows import damage_line, short_name
 from audiosocket_cli.ui.console import say, shown_path
@@ -27,13 +28,8 @@ class SaidNotes:
 
     def ended(self, reading: Reading) -> None:
         name, capture, found = reading.name, reading.capture, reading.found
-        for why, count in capture.packets_left_out.items():
-            say(f"{name}: left out {count} packet{'' if count == 1 else 's'} {why}")
-        if capture.dropped:
-            say(
-                f"{name}: {capture.dropped} packets were dropped while it was captured: tcpdump -s 0 -B 16384 -w FILE "
-                "keeps more"
-            )
+        for text in left_out_of(capture):
+            say(f"{name}: {text}")
         if not found.calls:
             say(f"{name}: {_why_no_call(reading)}")
         elif not found.frames and not found.is_full:
@@ -68,5 +64,7 @@ def say_wav(export: WavExport) -> None:
         say(f"wrote {shown_path(path)}")
     for note in export.notes:
         say(note)
+    for pause in export.pauses:
+        say(f"a WAV file is not complete: {pause}; write the rest with --from {pause.to_s:.0f}")
     for error in export.errors:
         say(f"a WAV file is not complete: {error}")

@@ -35,6 +35,8 @@ from support.captured import (
     told,
     whole,
 )
+from support.captures import items_of
+from support.segments import lost_before_the_end
 
 
 def findings(items: Sequence[Item]) -> list[str]:
@@ -309,3 +311,10 @@ def test_a_call_that_ends_on_a_reset_says_so() -> None:
     result, rows = reviewed(items)
     assert told(rows)[-1] == "0.20 server reset"
     assert (result.as_dict()["ended_by"], result.as_dict()["ended_how"]) == ("server", "reset")
+
+
+@pytest.mark.parametrize("side", list(Side), ids=str)
+def test_who_closed_first_ended_it_though_a_frame_before_that_is_missing(side: Side) -> None:
+    result, rows = reviewed(items_of(lost_before_the_end(side)))
+    assert [line.split()[1] for line in told(rows) if line.endswith("closed")] == [str(side), str(side.other)]
+    assert (result.as_dict()["ended_by"], result.as_dict()["ended_how"]) == (side.value, "closed")

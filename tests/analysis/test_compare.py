@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from audiosocket_cli.analysis.compare import Answer, Difference, differences, read_answer
+from audiosocket_cli.analysis.compare import Answer, Difference, answer_in, differences, read_answer
 from audiosocket_cli.audio.pcm import Samples
 from audiosocket_cli.capture.items import Ended, Item, Over
 from audiosocket_cli.capture.opening import Capture
@@ -19,6 +19,7 @@ from audiosocket_cli.codec import Frame, Kind
 from audiosocket_cli.errors import NothingError
 from audiosocket_cli.model import Side
 from support.captured import a_call, as_lines, cut, sent, steady, whole
+from support.segments import lost_before_the_end
 
 
 def word(number: int, seconds: float = 0.6) -> Samples:
@@ -145,6 +146,12 @@ def test_who_closed_first_is_who_ended_it() -> None:
     other = Answer()
     other.take([Ended(call, 2.0, Side.CALLER, False), Ended(call, 2.1, Side.SERVER, False), Over(call)])
     assert other.happenings == []
+
+
+@pytest.mark.parametrize("side", list(Side), ids=str)
+def test_who_closed_first_ended_it_though_a_frame_before_that_is_missing(side: Side) -> None:
+    made = answer_in(Capture(io.BytesIO(lost_before_the_end(side)).read, "x"))
+    assert [one.what for one in made.happenings] == ["closed"] * (side is Side.SERVER)
 
 
 def test_the_first_call_of_a_capture_is_read_or_the_one_that_is_named() -> None:

@@ -10,14 +10,37 @@ import pytest
 
 from audiosocket_cli.audio.pcm import tone
 from audiosocket_cli.capture.exports import as_bytes, as_jsonl, as_pcapng
-from audiosocket_cli.capture.items import Captured, CapturedCall, Item, Lost, Opened, Over, Remark
+from audiosocket_cli.capture.items import (
+    CUT_FRAME,
+    MISSING,
+    Captured,
+    CapturedCall,
+    Item,
+    Lost,
+    Opened,
+    Over,
+    Remark,
+)
 from audiosocket_cli.capture.jsonl import item_line
 from audiosocket_cli.codec import Frame, FrameDecoder, Kind, digit_frame, encode, uuid_frame
 from audiosocket_cli.errors import UsageError
 from audiosocket_cli.model import Side
 from support import packets
-from support.captured import QUIET, UUID_1, UUID_2, a_call, a_normal_call, as_lines, cut, sent, speech, steady, whole
-from support.captures import items_of, plain
+from support.captured import (
+    QUIET,
+    UUID_1,
+    UUID_2,
+    a_call,
+    a_normal_call,
+    as_lines,
+    cut,
+    reviewed,
+    sent,
+    speech,
+    steady,
+    whole,
+)
+from support.captures import calls_of, heard, items_of, losses, plain, said
 from support.running import need
 
 
@@ -61,16 +84,47 @@ def test_a_pcap_reads_the_same_as_pcapng(link: str) -> None:
     assert plain(items_of(pcapng_of(items))) == plain(items)
 
 
-def test_what_a_capture_lacks_is_told_in_a_comment_and_what_it_has_is_kept() -> None:
+@pytest.mark.parametrize("side", list(Side), ids=str)
+def test_what_a_capture_lacks_is_missing_in_pcapng_too_and_what_it_has_is_kept(side: Side) -> None:
+    call = a_call()
+    sides = {each: sent(call, each, speech(3.0), steady(0.02, 150)) for each in Side}
+    del sides[side][10:140]
+    items = whole(call, sides[Side.CALLER], sides[Side.SERVER])
+    at_s = sides[side][10].at_s
+    before = next(at for at, item in enumerate(items) if isinstance(item, Captured) and item.at_s == at_s)
+    items.insert(before, Lost(call, at_s, side, 130 * 323, MISSING))
+    result, _ = reviewed(items)
+    again = items_of(pcapng_of(items))
+    assert [item for item in again if isinstance(item, Remark)] == []
+    assert losses(again) == [(side, 130 * 323, MISSING)]
+    assert (heard(again), said(again)) == (heard(items), said(items))
+    assert reviewed(again)[0].findings == result.findings == []
+    assert calls_of(again)[0].remarks == [
+        "41990 bytes are missing from the capture, which lost packets: tcpdump -s 0 -B 16384 keeps more"
+    ]
+    assert plain(items_of(pcapng_of(again))) == plain(again)
+
+
+def test_digits_between_what_is_missing_are_kept_in_pcapng() -> None:
+    """As of tcpdump that cuts packets, and with them all frames of audio."""
+    call = a_call()
+    digits = sent(call, Side.CALLER, [digit_frame("5"), digit_frame("#")], [0.1, 0.5])
+    lost = [Lost(call, at_s, Side.CALLER, 323, MISSING) for at_s in (0.05, 0.3, 0.7)]
+    items = whole(call, digits, [], 0.8)
+    items[2:4] = [lost[0], digits[0], lost[1], digits[1], lost[2]]
+    again = items_of(pcapng_of(items))
+    assert heard(again) == heard(items)
+    assert losses(again) == [(Side.CALLER, 323, MISSING)] * 3
+
+
+def test_what_is_not_a_whole_frame_is_told_in_a_comment() -> None:
     call = a_call()
     items = whole(call, sent(call, Side.CALLER, speech(0.4), steady(0.02, 20)), [])
-    items.insert(8, Lost(call, 0.12, Side.CALLER, 323, "missing from the capture"))
+    items.insert(8, Lost(call, 0.12, Side.CALLER, 7, CUT_FRAME))
     again = items_of(pcapng_of(items))
-    assert [item.frame for item in again if isinstance(item, Captured)] == [
-        item.frame for item in items if isinstance(item, Captured)
-    ]
+    assert heard(again) == heard(items)
     assert [item.text for item in again if isinstance(item, Remark)] == [
-        "lost 323 bytes of the caller: missing from the capture"
+        "lost 7 bytes of the caller: of a frame that is not whole"
     ]
 
 

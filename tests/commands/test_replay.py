@@ -20,6 +20,7 @@ from audiosocket_cli.capture.items import Captured, Ended
 from audiosocket_cli.capture.opening import open_capture
 from audiosocket_cli.codec import encode, uuid_frame
 from audiosocket_cli.model import Side
+from support.lacking import cut, encrypted, with_a_hole
 from support.running import COMMAND, Serve, Serving, run
 
 Answer = Callable[..., Serving]
@@ -357,3 +358,22 @@ def test_the_end_of_the_recorded_call_is_read(serve: Serve, tmp_path: Path) -> N
     assert script.end_s is not None
     assert (script.ended_by, script.end_s > 0.29) == (Side.CALLER, True)
     assert encode(uuid_frame(script.uuid or UUID(int=0))) in old.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (with_a_hole(Side.CALLER),
+         r"x\.pcap: 1615 bytes of the caller are missing from the capture: tcpdump -s 0 -B 16384 keeps more"),
+        (with_a_hole(Side.SERVER),
+         r"x\.pcap: 1615 bytes of the server are missing .* keeps more; the answer is compared with the rest"),
+        (cut(), r"audiosocket: error: cannot replay x\.pcap: 6353 bytes of the caller are missing .*"),
+        (encrypted(), r"audiosocket: error: cannot replay x\.pcap: left out 21 packets in IPsec \(ESP\), encrypted"),
+    ],
+    ids=["caller", "server", "cut", "encrypted"],
+)  # fmt: skip
+def test_what_the_capture_lacks_is_said_first(tmp_path: Path, content: bytes, says: str) -> None:
+    (tmp_path / "x.pcap").write_bytes(content)
+    done = run("replay", tmp_path / "x.pcap", "127.0.0.1:1", "--expect", "same")
+    assert done.returncode != 0
+    assert re.fullmatch(says, done.stderr.splitlines()[0].replace(f"{tmp_path}/", ""))

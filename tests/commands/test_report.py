@@ -13,9 +13,11 @@ import soundfile
 
 from audiosocket_cli.check.nature import Nature
 from audiosocket_cli.check.results import report_json
-from support.captured import UUID_2, a_normal_call, write_lines
+from audiosocket_cli.model import Side
+from support.captured import UUID_2, a_call, a_normal_call, sent, speech, steady, whole, write_lines
 from support.checked import MUST_ID, PASS, result
 from support.checked import report as check_report
+from support.lacking import encrypted
 from support.markup import parsed, text_of
 from support.reported import UUID, a_conversation, write_call
 from support.running import run
@@ -286,3 +288,19 @@ def test_names_of_any_characters(tmp_path: Path, name: str) -> None:
     page, said = made(folder / "call.wav", folder / f"{name}.html")
     assert source_of(page) == "./call.wav"
     assert all(line.isprintable() for line in said.splitlines())
+
+
+def test_why_there_is_no_call_to_show_is_said_first(tmp_path: Path) -> None:
+    (tmp_path / "x.pcap").write_bytes(encrypted())
+    done = run("report", tmp_path / "x.pcap", "-o", tmp_path / "page.html")
+    assert done.stderr.splitlines()[0] == f"{tmp_path}/x.pcap: left out 21 packets in IPsec (ESP), encrypted"
+
+
+def test_a_pause_of_days_is_told_on_the_page_and_ends_its_sound(tmp_path: Path) -> None:
+    call = a_call()
+    frames = [*speech(1.0), *speech(1.0)]
+    times_s = [*steady(0.02, 50), *steady(3 * 86_400.0, 50)]
+    path = write_lines(tmp_path / "call.jsonl", whole(call, sent(call, Side.CALLER, frames, times_s), [], 3 * 86_400.0))
+    page, _ = made(path, tmp_path / "page.html")
+    assert "follows a pause of 3.0 days, where its file ends" in shown(page)
+    assert soundfile.info(tmp_path / "page.wav").duration == pytest.approx(1.0, abs=0.1)

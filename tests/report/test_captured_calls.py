@@ -40,7 +40,7 @@ def test_one_of_several_calls(tmp_path: Path) -> None:
     assert len(captured_calls([path], None, SaidNotes()).calls) == 2
     (call,) = captured_calls([path], "2222", SaidNotes()).calls
     assert call.name == str(UUID_2)
-    assert write_sound([path], call, tmp_path / "call.wav", SaidNotes()) == [tmp_path / "call.wav"]
+    assert write_sound([path], call, tmp_path / "call.wav", SaidNotes()) == ([tmp_path / "call.wav"], None)
     samples, rate_hz = soundfile.read(tmp_path / "call.wav")
     assert (rate_hz, samples.shape[1]) == (8000, 2)
     assert len(samples) / rate_hz == pytest.approx(1.0, abs=0.05)
@@ -51,7 +51,7 @@ def test_the_second_call_with_a_uuid_has_its_own_sound_only(tmp_path: Path) -> N
     path = write_lines(tmp_path / "calls", [*a_normal_call(1.0), *a_normal_call(3.0)])
     first, second = captured_calls([path], None, SaidNotes()).calls
     for call, length_s in ((first, 1.0), (second, 3.0)):
-        (wav,) = write_sound([path], call, tmp_path / "call.wav", SaidNotes())
+        (wav,), _ = write_sound([path], call, tmp_path / "call.wav", SaidNotes())
         assert soundfile.info(wav).duration == pytest.approx(length_s, abs=0.05)
     assert sorted(each.name for each in tmp_path.iterdir()) == ["call.wav", "calls"]
 
@@ -72,7 +72,7 @@ def test_the_bytes_of_one_side(tmp_path: Path) -> None:
     (call,) = found.calls
     assert found.is_one_sided
     assert side_of(call) == "caller"
-    (wav,) = write_sound([path], call, tmp_path / "call.wav", SaidNotes())
+    (wav,), _ = write_sound([path], call, tmp_path / "call.wav", SaidNotes())
     samples, _ = soundfile.read(wav)
     assert samples.ndim == 1
     assert np.abs(samples).max() > 0.1

@@ -8,11 +8,14 @@ from audiosocket_cli.capture.items import Captured, Ended, Item
 from audiosocket_cli.model import Side
 from support.captures import items_of
 from support.packets import (
+    ACK,
     CALLER,
+    FIN,
     OPENING,
     SERVER,
     Stamped,
     Talk,
+    audio,
     pcap,
     speech,
 )
@@ -52,6 +55,17 @@ def with_loss(lost: int, *, acknowledged: bool, behind: int = 8, cut: bool = Fal
             talk.at_ns += 10**9
             talk.put(SERVER)
     return talk
+
+
+def lost_before_the_end(side: Side) -> bytes:
+    """Return a call of which the capture lost the last frame but one of a side that closes first, 20 ms before the
+    other does."""
+    who = CALLER if side is Side.CALLER else SERVER
+    talk = Talk().open().say(CALLER, OPENING)
+    for number in range(3):
+        talk.say(CALLER, audio(number)).say(SERVER, audio(100 + number))
+    talk.lose(who, audio(7)).say(who, audio(8))
+    return pcap(talk.put(who, FIN | ACK).put(1 - who, FIN | ACK).packets)
 
 
 def bounded(packets: list[Stamped], most_s: float) -> list[Item]:

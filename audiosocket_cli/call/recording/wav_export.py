@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from audiosocket_cli.analysis.selection import EVERYTHING, Selection
@@ -29,6 +29,17 @@ _MAX_PAUSE_S: Final = 86_400.0
 files."""
 
 
+class Pause(NamedTuple):
+    """A pause that is too long to be written, in seconds of its call."""
+
+    from_s: float
+    to_s: float
+
+    def __str__(self) -> str:
+        days = (self.to_s - self.from_s) / 86_400
+        return f"after {self.from_s:.1f} s follows a pause of {days:.1f} days, where its file ends"
+
+
 class WavExport:
     """Writes each call that passes to a WAV file, both sides on true time; one, where there is but one.
 
@@ -41,6 +52,8 @@ class WavExport:
         self.name = str(name)
         self.files: list[Path] = []
         self.errors: list[str] = []
+        self.pauses: list[Pause] = []
+        """Those before which files end."""
         self.notes: list[str] = []
         """What was done to true time, of each file that has something to tell."""
         self._selection = selection
@@ -100,9 +113,10 @@ class WavExport:
         writing.finish()
         self.files += writing.recording.paths
         self.notes += [f"{path.name}: {note}" for path in writing.recording.paths[:1] for note in writing.notes]
-        error = writing.error or writing.recording.error
-        if error:
-            self.errors.append(error)
+        if writing.recording.error:
+            self.errors.append(writing.recording.error)
+        elif writing.pause:
+            self.pauses.append(writing.pause)
 
 
 def names_a_file(name: Path | str) -> bool:
@@ -142,8 +156,8 @@ class _Writing:
         )  # fmt: skip
         self._batches = {side: Chunks() for side in Side}
         self._flushed_s = 0.0
-        self.error: str | None = None
-        """Why not all of it is written, beside what stopped the recording."""
+        self.pause: Pause | None = None
+        """Before which its file ends."""
         self.recording.opened(self._call)
 
     @property
@@ -154,12 +168,9 @@ class _Writing:
     def take(self, item: Captured) -> None:
         at_s = item.at_s - self._since_s
         pause_s = at_s - self._call.duration_s
-        if pause_s > _MAX_PAUSE_S and self.error is None:
-            self.error = (
-                f"after {self._call.duration_s:.1f} s follows a pause of {pause_s / 86_400:.1f} days, where its file "
-                f"ends; write the rest with --from {item.at_s:.0f}"
-            )
-        if self.error is not None:
+        if pause_s > _MAX_PAUSE_S and self.pause is None:
+            self.pause = Pause(self._call.duration_s, item.at_s)
+        if self.pause is not None:
             return
         self._batches[item.side].add(at_s, encode(item.frame))
         self.note_time(item.at_s)

@@ -16,7 +16,7 @@ from audiosocket_cli.call.sources.actions import Action, Cue, Hangup, Say
 from audiosocket_cli.call.sources.basic import quiet_frame, silence_frame
 from audiosocket_cli.call.sources.expecting import Expectation
 from audiosocket_cli.call.sources.prompts import Prompt, Room
-from audiosocket_cli.capture.items import Captured, Damage, Ended, Item, Opened, Step
+from audiosocket_cli.capture.items import MISSING, Captured, Damage, Ended, Item, Lost, Opened, Step
 from audiosocket_cli.codec import SAMPLE_BYTES, Frame, Kind, kind_named, rate_of
 from audiosocket_cli.errors import FileError, UsageError
 from audiosocket_cli.model import Side
@@ -54,8 +54,12 @@ class Script:
     end_s: float | None = None
     """When the call ended, where it is known."""
     ended_by: Side | None = None
+    ended_s: float = math.inf
+    """When that side did."""
     left_out: int = 0
     """Frames that were not taken, as they would end the call in Asterisk."""
+    missing_bytes: int = 0
+    """Bytes of the side that the capture lost."""
     damages: list[Damage] = field(default_factory=list)
     calls: int = 0
     """Calls that there are to choose from."""
@@ -66,6 +70,11 @@ class Script:
     def has_steps(self) -> bool:
         """Whether it does more than say frames."""
         return not all(isinstance(action, Cue | Say) for action in self.actions)
+
+    def note_end(self, side: Side, at_s: float) -> None:
+        """Hear that a side hung up or closed: after missing bytes that comes late, be it the first by its time."""
+        if at_s < self.ended_s:
+            self.ended_by, self.ended_s = side, at_s
 
     def shorten_gaps(self, most_s: float) -> None:
         """Leave no longer pause than `most_s` between two frames, or before the first. Raises `UsageError`."""
@@ -137,10 +146,12 @@ def read_script(
             if item.side is side and from_s <= item.at_s < to_s:
                 _take(script, item, side, from_s, name)
             elif item.side is not side and item.frame.kind == Kind.HANGUP:
-                script.ended_by = script.ended_by or item.side
+                script.note_end(item.side, item.at_s)
+        elif isinstance(item, Lost):
+            script.missing_bytes += item.lost_bytes * (item.side is side and item.reason == MISSING)
         elif isinstance(item, Ended):
             script.end_s = max(script.end_s or 0.0, item.at_s - from_s)
-            script.ended_by = script.ended_by or item.side
+            script.note_end(item.side, item.at_s)
     if script.end_s is not None:
         script.end_s = min(script.end_s, to_s - from_s)
     if by_hand and script.damages and (script.has_steps or script.uuid is None):
@@ -153,7 +164,7 @@ def _take(script: Script, item: Captured, side: Side, from_s: float, name: str) 
     if frame.kind == Kind.UUID:
         return  # the call that is placed says one of its own
     if frame.kind == Kind.HANGUP:
-        script.ended_by = script.ended_by or side
+        script.note_end(side, item.at_s)
         return
     if side is Side.SERVER and fault_towards_asterisk(frame):
         script.left_out += 1

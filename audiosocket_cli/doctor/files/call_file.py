@@ -17,6 +17,7 @@ from audiosocket_cli.asterisk.facts import SILENCE_TIMEOUT_S
 from audiosocket_cli.audio.recognition import HEAD_BYTES, has_sound_suffix, is_sound
 from audiosocket_cli.call.taps import stats
 from audiosocket_cli.capture.items import Damage, NoCall
+from audiosocket_cli.capture.lacks import left_out_of, missing_of
 from audiosocket_cli.capture.opening import open_capture
 from audiosocket_cli.doctor.files.findings_told import diagnosis, in_words, status_of
 from audiosocket_cli.doctor.files.recording import judge_recording
@@ -140,22 +141,51 @@ def look_at_file(path: Path) -> list[Diagnosis]:
 
 
 def _look_at_capture(path: Path) -> list[Diagnosis]:
-    found, refused, damages = _Found(), _Found(), list[str]()
-    for one in review(open_capture(path).runs(), with_rows=False):
+    found, refused, damages, lacks = _Found(), _Found(), list[str](), _Lacks()
+    capture = open_capture(path)
+    for one in review(capture.runs(), with_rows=False):
         if isinstance(one, CallReview) and one.is_over:
             found.add_call(one.as_dict())
+            lacks.add(one)
         elif isinstance(one, NoCall):
             refused.add(one.caller, [one.reason])
         elif isinstance(one, Damage) and len(damages) < _MAX_EVIDENCE:
             damages.append(f"at byte {one.offset}: {one.reason}")
     others = [diagnosis("file-damaged", Status.WARNING, evidence=damages)] if damages else []
+    left_out = left_out_of(capture)
     if found.count:
+        others += lacks.diagnoses(left_out)
         return found.diagnoses(others)  # connections that were no calls are health checks then
     if refused.by_id:
         return refused.diagnoses(others)
-    return [
-        diagnosis("file-unread", Status.UNKNOWN, evidence=damages) if damages else diagnosis("no-call", Status.UNKNOWN)
-    ]
+    finding_id = "file-unread" if damages else "no-call"
+    return [diagnosis(finding_id, Status.UNKNOWN, evidence=[*damages, *left_out])]
+
+
+class _Lacks:
+    """What the calls of a capture lack, which says nothing of the calls themselves."""
+
+    def __init__(self) -> None:
+        self._texts: list[str] = []
+        """The first ones."""
+        self._is_blind = False
+        """Whether a side was not heard at all, as its frames are missing."""
+
+    def add(self, call: CallReview) -> None:
+        """Add a call that is over."""
+        for side, size in call.missing_bytes.items():
+            self._is_blind |= size > 0 and not call.sides[side].stats.audio_s
+            self._add(call, missing_of(side, size))
+        if call.call.unseen:
+            self._add(call, [f"nothing that the {call.call.unseen} sent was captured"])
+
+    def _add(self, call: CallReview, texts: list[str]) -> None:
+        self._texts += [f"{call.call.name}: {text}" for text in texts][: _MAX_EVIDENCE - len(self._texts)]
+
+    def diagnoses(self, left_out: Sequence[str]) -> list[Diagnosis]:
+        """Return one if they lack anything; where a side could not be heard, nothing was looked at."""
+        status = Status.UNKNOWN if self._is_blind else Status.WARNING
+        return [diagnosis("capture-incomplete", status, evidence=[*self._texts, *left_out])] if self._texts else []
 
 
 # JSON.

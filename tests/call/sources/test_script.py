@@ -22,6 +22,7 @@ from audiosocket_cli.codec import Frame, Kind, digit_frame
 from audiosocket_cli.errors import FileError, UsageError
 from audiosocket_cli.model import Side
 from support.replayed import HELLO, Scripted, audio, play
+from support.segments import lost_before_the_end
 
 
 @pytest.mark.parametrize(
@@ -142,3 +143,9 @@ def test_a_loop_says_it_again_after_its_end() -> None:
     assert script.end_s == 6.0
     with pytest.raises(UsageError, match="which is more than a day"):
         script.repeat(10**7)
+
+
+@pytest.mark.parametrize("side", list(Side), ids=str)
+def test_who_closed_first_ended_it_though_a_frame_before_that_is_missing(side: Side) -> None:
+    capture = Capture(io.BytesIO(lost_before_the_end(side)).read, "x")
+    assert read_script(capture, Side.CALLER).ended_by is side

@@ -13,6 +13,8 @@ from audiosocket_cli.audio.files import HELLO
 from audiosocket_cli.codec import Frame, Kind, encode
 from audiosocket_cli.doctor.files.call_file import look_at_file
 from audiosocket_cli.finding import Diagnosis, Status
+from audiosocket_cli.model import Side
+from support.lacking import cut, encrypted, with_a_hole
 from support.packets import CALLER, OPENING, SERVER, Talk, a_call, audio, pcap, speech
 from support.running import Serve, run
 
@@ -205,3 +207,26 @@ def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     (found,) = look_at_file(tmp_path / "pipe")
     assert (found.id, found.what) == ("file-unread", f"{tmp_path}/pipe is not a file")
+
+
+@pytest.mark.parametrize("side", list(Side), ids=str)
+def test_what_a_capture_lost_of_a_call_is_a_warning(tmp_path: Path, side: Side) -> None:
+    (found,) = as_capture(tmp_path, with_a_hole(side))
+    assert (found.id, found.status) == ("capture-incomplete", Status.WARNING)
+    assert f": {5 * 323} bytes of the {side} are missing from the capture: tcpdump -s 0" in found.evidence[0]
+
+
+def test_a_side_whose_audio_is_missing_was_not_looked_at(tmp_path: Path) -> None:
+    (found,) = as_capture(tmp_path, cut())
+    assert (found.id, found.status, len(found.evidence)) == ("capture-incomplete", Status.UNKNOWN, 2)
+
+
+def test_one_direction_alone_is_not_a_whole_call(tmp_path: Path) -> None:
+    (found,) = as_capture(tmp_path, pcap(Talk().say(CALLER, OPENING, *speech(20)).packets))
+    assert (found.id, found.status) == ("capture-incomplete", Status.WARNING)
+    assert found.evidence[0].endswith("nothing that the server sent was captured")
+
+
+def test_why_there_is_no_call_is_told(tmp_path: Path) -> None:
+    (found,) = as_capture(tmp_path, encrypted())
+    assert (found.id, found.evidence) == ("no-call", ("left out 21 packets in IPsec (ESP), encrypted",))
