@@ -45,6 +45,7 @@ from audiosocket_cli.audio.sample_readers import (
     Reader,
     SampleReader,
     SlinReader,
+    joined_remark,
     length_of,
     read_fully,
     read_past,
@@ -185,10 +186,10 @@ def _wav_reader(file: BinaryIO, header: WavHeader, name: str) -> Reader | None:
     if fault is not None and fault.is_joined:
         raise FileError(f"cannot play {name}: {fault.what}; {JOIN.format('wav')}")
     if header.coding is not None:
-        said = header.data_bytes if fault is None else None
+        said = None if fault is not None and fault.goes_on else header.data_bytes
         frames = (size - header.data_at if said is None else said) // header.block_bytes
         reader: Reader = SampleReader(file, header, name, frames=frames, limit=frames * header.block_bytes)
-    elif fault is not None:
+    elif fault is not None and fault.goes_on:
         whole = min(size - header.data_at, 0xFFFFFFFF - header.data_at)
         reader = _object_reader(Corrected(file, header.data_at - 4, whole.to_bytes(4, "little")), name)
     else:
@@ -200,7 +201,7 @@ def _wav_reader(file: BinaryIO, header: WavHeader, name: str) -> Reader | None:
 
 def _joined_remark(kind: str) -> str:
     heard = "the header of each is heard as a click" if kind in ("W64", "SVX") else "only the first is played"
-    return f"several {kind} files are joined in it, and {heard}; {JOIN.format(kind.lower())}"
+    return joined_remark(kind, heard)
 
 
 def _piped_reader(file: Rewindable, head: bytes, name: str) -> Reader:
