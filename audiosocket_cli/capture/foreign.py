@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from audiosocket_cli.capture.packing import is_tar, unpacking_line
+from audiosocket_cli.capture.packing import PACKED, is_tar, unpacking_line
 from audiosocket_cli.capture.window import Read, Window
 
 _FILES: Final = {
@@ -47,10 +47,10 @@ _CURE: Final = "capture again with ssh -T HOST tcpdump -U -w - … > FILE, or co
 
 _STARTS: Final = re.compile(
     rb"\xa1\xb2\xc3\xd4|\xd4\xc3\xb2\xa1|\xa1\xb2\x3c\x4d|\x4d\x3c\xb2\xa1|\xa1\xb2\xcd\x34|\x34\xcd\xb2\xa1"
-    rb"|\n\r\r\n.{4}(?:\x1a\x2b\x3c\x4d|\x4d\x3c\x2b\x1a)|\r\n\r\r\r\n",
+    rb"|\n\r\r\n.{4}(?:\x1a\x2b\x3c\x4d|\x4d\x3c\x2b\x1a)|\r\n\r\r\r\n|" + PACKED.pattern,
     re.DOTALL,
 )
-"""Where a capture begins after something else."""
+"""Where a capture begins after something else, packed or not."""
 
 _PRINTED: Final = re.compile(
     rb"(?:\d{4}-\d\d-\d\d )?\d\d:\d\d:\d\d\.\d+ (?:\S+ +(?:In|Out|P|B|M) +)?(?:IP6?|ARP|\d\d:)\b"
@@ -122,7 +122,7 @@ class LineEnds:
     """Reads an input, and tells whether a carriage return precedes every line feed; of few line feeds that is
     chance."""
 
-    def __init__(self, read: Read, begun: bytes) -> None:
+    def __init__(self, read: Read, begun: bytes = b"") -> None:
         """Some of it may have been read already."""
         self._read = read
         self._feeds, self._pairs = begun.count(b"\n"), begun.count(b"\r\n")
