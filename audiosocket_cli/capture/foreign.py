@@ -52,6 +52,14 @@ _STARTS: Final = re.compile(
 )
 """Where a capture begins after something else, packed or not."""
 
+_RESULT: Final = re.compile(
+    rb'(?:\xef\xbb\xbf)?\s*\{\s*"schema"\s*:\s*"(audiosocket\.(?!frames/)[a-z-]{1,40}/\d{1,3})"'
+)
+_SPREAD: Final = re.compile(rb"(?:\xef\xbb\xbf)?\s*\{[ \t\r]*\n")
+_LINE: Final = re.compile(rb"(?:\xef\xbb\xbf)?\s*\{\s*\S[^\n]*\n")
+"""How the JSON of our results begins, an object that goes over several lines, and one up to the end of a line."""
+_RESULT_BYTES: Final = 200
+
 _PRINTED: Final = re.compile(
     rb"(?:\d{4}-\d\d-\d\d )?\d\d:\d\d:\d\d\.\d+ (?:\S+ +(?:In|Out|P|B|M) +)?(?:IP6?|ARP|\d\d:)\b"
 )
@@ -80,6 +88,18 @@ def name_foreign(window: Window, name: str) -> str | None:
         is_section = magic[:1] != b"\n" or _BYTE_ORDER.search(window.data[:_SECTION_BYTES])
         if window.data.startswith(magic) and is_section:
             return f"{how}: {_CURE}"
+    return None
+
+
+def name_json(window: Window) -> str | None:
+    """Say what JSON is that is not lines of a capture, by how it begins; None if it may be such."""
+    while not _LINE.match(window.data, window.at) and window.size < _RESULT_BYTES and window.ensure(window.size + 1):
+        pass
+    result = _RESULT.match(window.data, window.at)
+    if result is not None:
+        return f"it is a result ({result[1].decode()}), not a capture: give it to audiosocket report or doctor"
+    if _SPREAD.match(window.data, window.at):
+        return "it is JSON over several lines; a capture has one object a line, which jq -c . FILE makes of it"
     return None
 
 

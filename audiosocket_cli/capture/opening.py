@@ -13,7 +13,7 @@ from typing import Final, TypeVar
 import numpy as np
 
 from audiosocket_cli.capture.connections import Connections
-from audiosocket_cli.capture.foreign import LineEnds, name_foreign, name_text
+from audiosocket_cli.capture.foreign import LineEnds, name_foreign, name_json, name_text
 from audiosocket_cli.capture.items import Captured, Damage, Item
 from audiosocket_cli.capture.jsonl import JsonlReader
 from audiosocket_cli.capture.packet_runs import PacketRun, frame_segments
@@ -79,6 +79,8 @@ class Capture:
             self.packets = read_pcap(window, resync=resync)
             self._items = self._from_packets()
         elif _is_json(window):
+            if other := name_json(window):
+                raise FileError(f"cannot read {name}: {other}")
             self.format = "jsonl"
             self._items = iter(JsonlReader(window, resync=resync, scripts=scripts))
         elif text := name_text(window, name):

@@ -42,6 +42,22 @@ def test_results_by_their_schema(tmp_path: Path, schema: str, kind: InputKind) -
     assert look_at(path).kind is kind
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        {"event": "no-call", "at": None, "caller": "a:1", "server": "b:2", "reason": "closed at once"},
+        {"digit": "5"},
+        {"side": "server", "payload": "AAA="},
+    ],
+    ids=["no-call", "digit", "payload"],
+)
+@pytest.mark.parametrize("count", [1, 120])
+def test_lines_of_a_capture_by_any_line_of_it(tmp_path: Path, line: dict[str, object], count: int) -> None:
+    path = tmp_path / "lines"
+    path.write_text(f"{json.dumps(line)}\n" * count)
+    assert look_at(path).kind is InputKind.CAPTURE
+
+
 def test_a_result_of_one_call_is_that_call(tmp_path: Path) -> None:
     path = tmp_path / "ended.json"
     call = {"schema": "audiosocket.call/1", "uuid": "1"}
