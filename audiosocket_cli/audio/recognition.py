@@ -135,15 +135,28 @@ RECORDING_SUFFIXES: Final = (
 
 
 def has_sound_suffix(name: str) -> bool:
-    """Whether a name ends as a sound file's does. Two letters do not count: `.au` is a country, too."""
-    suffix = Path(name).suffix.lower().removeprefix(".")
+    """Whether what may be a host's name ends as a sound file's does. Two letters do not count: `.au` is a country,
+    too."""
+    suffix = Path(name).suffix
+    return len(suffix) > 3 and is_sound_suffix(suffix)
+
+
+def is_sound_suffix(suffix: str) -> bool:
+    """Whether a suffix, as `.ul`, is that of sound."""
+    suffix = suffix.lower().removeprefix(".")
     known = suffix in HEADERLESS or suffix in _WITH_HEADERS or suffix in _FFMPEG_BY_SUFFIX
-    return len(suffix) > 2 and (known or suffix in _ASTERISK_BY_SUFFIX)
+    return known or suffix in _ASTERISK_BY_SUFFIX
 
 
 def is_sound(head: bytes) -> bool:
     """Whether bytes begin like a sound file, rather than like raw samples."""
     return head.startswith(_MAGIC) or any(is_it(head) for is_it in (_is_mpeg, _is_ircam, _is_mat4, _is_sds, _is_htk))
+
+
+def foreign_sound(head: bytes) -> str | None:
+    """Return what sound is called that ffmpeg reads and libsndfile does not; None for all else."""
+    marked = (what for offset, magic, what in _FOREIGN if head.startswith(magic, offset))
+    return next(marked, None) or next((what for is_it, what in _FRAMED if is_it(head)), None)
 
 
 def headerless_by_suffix(path: Path, head: bytes) -> Headerless | None:
@@ -163,12 +176,9 @@ def why_not(head: bytes, name: str, path: Path | None) -> str | None:
 
     `path` is None for a pipe.
     """
-    for offset, magic, what in _FOREIGN:
-        if head.startswith(magic, offset):
-            return f"it is {what}; {ffmpeg_cure(path, seeks='MP4' in what)}"
-    for is_it, what in _FRAMED:
-        if is_it(head):
-            return f"it is {what}; {ffmpeg_cure(path)}"
+    foreign = foreign_sound(head)
+    if foreign is not None:
+        return f"it is {foreign}; {ffmpeg_cure(path, seeks='MP4' in foreign)}"
     if path is None and _is_gsm(head):
         return f"it is GSM without a header; {ffmpeg_cure(path, '-f gsm')}"
     for begins, what in _NOT_SOUND:

@@ -12,6 +12,7 @@ import pytest
 from audiosocket_cli.errors import FileError, UsageError
 from audiosocket_cli.report.input_kind import MAX_JSON_BYTES, InputKind, look_at
 from support.captured import a_normal_call, write_lines
+from support.packets import OPENING, audio
 from support.reported import write_call
 
 
@@ -26,6 +27,15 @@ def test_each_kind_by_content_under_any_name(tmp_path: Path) -> None:
     assert found == {wav: InputKind.RECORDING, call: InputKind.CALL, lines: InputKind.CAPTURE}
     assert look_at(tmp_path).kind is InputKind.FOLDER
     assert {look_at(path).kind for path in (packed, pcap)} == {InputKind.CAPTURE}
+
+
+def test_a_suffix_tells_only_what_the_content_does_not(tmp_path: Path) -> None:
+    frames, law, packed = tmp_path / "call.raw", tmp_path / "prompt.al", tmp_path / "prompt.wv"
+    frames.write_bytes(OPENING + b"".join(map(audio, range(20))))
+    law.write_bytes(b"{" + bytes(range(255)))
+    packed.write_bytes(b"wvpk" + bytes(40))
+    kinds = [look_at(path).kind for path in (frames, law, packed)]
+    assert kinds == [InputKind.CAPTURE, InputKind.RECORDING, InputKind.RECORDING]
 
 
 @pytest.mark.parametrize(
