@@ -72,18 +72,20 @@ _FLAC_FRAMES: Final = 4096
 _CUT_OGG: Final = "it is cut short: the end of its stream is missing"
 
 
-def open_reader(source: Path | bytes | BinaryIO, name: str, raw_rate_hz: int | None = None) -> Reader:
-    """Open a file, the bytes of one, or a pipe, which is read from where it is.
+def open_reader(
+    source: Path | bytes | BinaryIO, name: str, raw_rate_hz: int | None = None, path: Path | None = None
+) -> Reader:
+    """Open a file, the bytes of one (`path`: where they come from), or a pipe, which is read from where it is.
 
     What is not a sound file is taken for headerless 16-bit mono samples where `raw_rate_hz` says their rate. Raises
     `FileError` for what is not sound, with a cure, and `OSError` for what cannot be read.
     """
     if isinstance(source, Path):
-        file: BinaryIO = cast(BinaryIO, source.open("rb", buffering=0))
+        path, file = source, cast(BinaryIO, source.open("rb", buffering=0))
     else:
         file = _in_file(source) if isinstance(source, bytes) else source
     try:
-        reader = _reader_of(file, source if isinstance(source, Path) else None, name, raw_rate_hz)
+        reader = _reader_of(file, path, name, raw_rate_hz)
         if not is_plausible_rate(reader.rate_hz):
             which = "low" if reader.rate_hz < _MIN_RATE_HZ else "high"
             raise FileError(
@@ -94,7 +96,7 @@ def open_reader(source: Path | bytes | BinaryIO, name: str, raw_rate_hz: int | N
         raise
     except soundfile.LibsndfileError as error:
         file.close()
-        raise _unreadable(error, name, source if isinstance(source, Path) else None) from None
+        raise _unreadable(error, name, path) from None
     return reader
 
 
