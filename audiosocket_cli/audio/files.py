@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -61,11 +61,14 @@ class Sound:
     """The rate of headerless 16-bit mono samples, if a pipe may carry those."""
     never_waits: bool = False
     """Refuse pipes, which may never end, or never begin."""
+    path: Path | None = None
+    """Where bytes were read, whose suffix may tell what they hold."""
 
     @property
     def name(self) -> str:
         """Its name for people."""
-        return str(self.source) if isinstance(self.source, Path) else STANDARD_INPUT
+        path = self.source if isinstance(self.source, Path) else self.path
+        return STANDARD_INPUT if path is None else str(path)
 
     @property
     def is_pipe(self) -> bool:
@@ -86,7 +89,8 @@ class Sound:
                 data = file.read()
         except OSError as error:
             raise _cannot_read(self.name, error) from None
-        return Sound(data, self.gain_db, self.start_s, self.duration_s, self.raw_rate_hz)
+        path = self.source if isinstance(self.source, Path) else None
+        return replace(self, source=data, path=path)
 
     def open(self) -> OpenSound:
         """Begin to read it. Raises `FileError` for what is missing, unreadable, or not sound."""
@@ -98,7 +102,7 @@ class Sound:
                 and not self.source.is_file()
             ):
                 raise FileError(f"cannot play {self.name}: it is not a file")
-            return OpenSound(self, open_reader(self.source, self.name, self.raw_rate_hz))
+            return OpenSound(self, open_reader(self.source, self.name, self.raw_rate_hz, self.path))
         except OSError as error:
             raise _cannot_read(self.name, error) from None
         except ValueError:  # NUL, or half a character

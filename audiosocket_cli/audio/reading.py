@@ -45,6 +45,7 @@ from audiosocket_cli.audio.sample_readers import (
     Reader,
     SampleReader,
     SlinReader,
+    joined_remark,
     length_of,
     read_fully,
     read_past,
@@ -71,18 +72,20 @@ _FLAC_FRAMES: Final = 4096
 _CUT_OGG: Final = "it is cut short: the end of its stream is missing"
 
 
-def open_reader(source: Path | bytes | BinaryIO, name: str, raw_rate_hz: int | None = None) -> Reader:
-    """Open a file, the bytes of one, or a pipe, which is read from where it is.
+def open_reader(
+    source: Path | bytes | BinaryIO, name: str, raw_rate_hz: int | None = None, path: Path | None = None
+) -> Reader:
+    """Open a file, the bytes of one (`path`: where they come from), or a pipe, which is read from where it is.
 
     What is not a sound file is taken for headerless 16-bit mono samples where `raw_rate_hz` says their rate. Raises
     `FileError` for what is not sound, with a cure, and `OSError` for what cannot be read.
     """
     if isinstance(source, Path):
-        file: BinaryIO = cast(BinaryIO, source.open("rb", buffering=0))
+        path, file = source, cast(BinaryIO, source.open("rb", buffering=0))
     else:
         file = _in_file(source) if isinstance(source, bytes) else source
     try:
-        reader = _reader_of(file, source if isinstance(source, Path) else None, name, raw_rate_hz)
+        reader = _reader_of(file, path, name, raw_rate_hz)
         if not is_plausible_rate(reader.rate_hz):
             which = "low" if reader.rate_hz < _MIN_RATE_HZ else "high"
             raise FileError(
@@ -93,7 +96,7 @@ def open_reader(source: Path | bytes | BinaryIO, name: str, raw_rate_hz: int | N
         raise
     except soundfile.LibsndfileError as error:
         file.close()
-        raise _unreadable(error, name, source if isinstance(source, Path) else None) from None
+        raise _unreadable(error, name, path) from None
     return reader
 
 
@@ -185,10 +188,10 @@ def _wav_reader(file: BinaryIO, header: WavHeader, name: str) -> Reader | None:
     if fault is not None and fault.is_joined:
         raise FileError(f"cannot play {name}: {fault.what}; {JOIN.format('wav')}")
     if header.coding is not None:
-        said = header.data_bytes if fault is None else None
+        said = None if fault is not None and fault.goes_on else header.data_bytes
         frames = (size - header.data_at if said is None else said) // header.block_bytes
         reader: Reader = SampleReader(file, header, name, frames=frames, limit=frames * header.block_bytes)
-    elif fault is not None:
+    elif fault is not None and fault.goes_on:
         whole = min(size - header.data_at, 0xFFFFFFFF - header.data_at)
         reader = _object_reader(Corrected(file, header.data_at - 4, whole.to_bytes(4, "little")), name)
     else:
@@ -200,7 +203,7 @@ def _wav_reader(file: BinaryIO, header: WavHeader, name: str) -> Reader | None:
 
 def _joined_remark(kind: str) -> str:
     heard = "the header of each is heard as a click" if kind in ("W64", "SVX") else "only the first is played"
-    return f"several {kind} files are joined in it, and {heard}; {JOIN.format(kind.lower())}"
+    return joined_remark(kind, heard)
 
 
 def _piped_reader(file: Rewindable, head: bytes, name: str) -> Reader:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from pathlib import Path
 from typing import BinaryIO, Final, Protocol
 
@@ -25,6 +26,10 @@ from audiosocket_cli.libraries import install_line
 Floats = NDArray[np.float32]
 
 JOIN: Final = "sox part1.{0} part2.{0} whole.wav joins files so that players read all of it"
+
+_WAV_HEADER: Final = re.compile(rb"WAVE(?:fmt |ds64|JUNK|bext|LIST)")
+"""In samples, it is the header of another file that was joined to the first."""
+_WAV_HEADER_BYTES: Final = 8
 
 _SKIPPED_BYTES: Final = 1 << 16
 
@@ -88,6 +93,7 @@ class SampleReader:
         self._coding = header.coding
         self._left: float = math.inf if limit is None else limit
         self._rest = b""
+        self._last = b""
         if file.seekable():
             file.seek(header.data_at)
 
@@ -111,6 +117,8 @@ class SampleReader:
         whole = len(data) // size * size
         self._rest = data[whole:]
         self._left -= whole
+        if self._header.data_at:
+            self._look_for_header(data[:whole])
         return floats(data[:whole], self._coding).reshape(-1, self.channels)
 
     def skip(self, frames: int) -> None:
@@ -124,16 +132,25 @@ class SampleReader:
     def close(self) -> None:
         self._file.close()
 
+    def _look_for_header(self, data: bytes) -> None:
+        """Remark on a second WAV file among samples whose length is not known, or was made up."""
+        remark = joined_remark("WAV", "the header of each is heard as a click")
+        if _WAV_HEADER.search(self._last + data) and remark not in self.remarks:
+            self.remarks.append(remark)
+        self._last = (self._last + data[1 - _WAV_HEADER_BYTES :])[1 - _WAV_HEADER_BYTES :]
+
     def _goes_on(self) -> bool:
         """Whether more samples than 32 bits can count follow in a pipe, rather than other chunks."""
-        following = read_fully(self._file, 2048)
-        left = len(following) if len(following) < 2048 else VAST_BYTES  # nobody knows how much comes
-        fault = fault_after(self._header, following[:13], left)
+        following = read_fully(self._file, _AFTER_BYTES)
+        left = len(following) if len(following) < _AFTER_BYTES else VAST_BYTES  # nobody knows how much comes
+        fault = fault_after(self._header, self._file, left, following)
         if fault is None:
             return False
         if fault.is_joined:
             raise FileError(f"cannot play all of {self._name}: {fault.what}; {JOIN.format('wav')}")
         self.remarks.append(fault.what)
+        if not fault.goes_on:
+            return False
         self._rest, self._left = following, math.inf
         return True
 
@@ -226,6 +243,10 @@ def floats(data: bytes, coding: str) -> Floats:
         case _:
             law = {"ULAW": "µ-law", "ALAW": "A-law"}[coding]
             return decode_law(data, law).astype(np.float32) / np.float32(FULL_SCALE)
+
+
+def joined_remark(kind: str, heard: str) -> str:
+    return f"several {kind} files are joined in it, and {heard}; {JOIN.format(kind.lower())}"
 
 
 def cut_short(header: WavHeader, missing_bytes: int) -> str:

@@ -5,6 +5,7 @@ For writing WAV files see `growing_wav.py`.
 
 from __future__ import annotations
 
+import os
 import struct
 from typing import BinaryIO, Final, NamedTuple
 
@@ -15,6 +16,15 @@ _MARKERS: Final = (0x7FFE, 0x7FFF, 0xFFFE, 0xFFFF)
 _MAX_CHUNKS: Final = 1000
 _MAX_AFTER_BYTES: Final = 1024
 """Up to this much after the samples is taken for padding, whatever it holds."""
+
+_MAX_SKIPPED_BYTES: Final = 64 << 20
+"""So much of a pipe is read after the samples to find what is joined to them."""
+
+_FILES: Final = (b"RIFF", b"RF64", b"BW64")
+"""How WAV files begin."""
+
+_START_BYTES: Final = 12
+"""As much of a WAV file tells that it is one."""
 
 _WRAPPED_BYTES: Final = (1 << 32) - 65536
 """From this much on, what follows the samples is more samples, which a size of 32 bits could not count."""
@@ -53,6 +63,8 @@ class WavFault(NamedTuple):
 
     what: str
     is_joined: bool = False
+    goes_on: bool = True
+    """Whether all of the rest is samples; otherwise there are as many as the header says."""
 
 
 def read_wav_header(file: BinaryIO) -> WavHeader | None:
@@ -60,8 +72,7 @@ def read_wav_header(file: BinaryIO) -> WavHeader | None:
 
     The file is anywhere after that.
     """
-    riff = file.read(12)
-    if len(riff) < 12 or riff[:4] not in (b"RIFF", b"RF64", b"BW64") or riff[8:] != b"WAVE":
+    if not _begins_file(file.read(_START_BYTES)):
         return None
     at, found, long_bytes = 12, None, None
     for _ in range(_MAX_CHUNKS):
@@ -93,26 +104,75 @@ def fault_of(header: WavHeader, size: int, file: BinaryIO) -> WavFault | None:
             f"it is cut short: its header promises {_seconds(header, said)}, but it has {_seconds(header, there)}"
         )
     file.seek(header.data_at + said)
-    return fault_after(header, file.read(13), there - said)
+    return fault_after(header, file, there - said)
 
 
-def fault_after(header: WavHeader, following: bytes, left: int) -> WavFault | None:
-    """Judge what follows the samples by its first 13 bytes and by its length, `left` bytes."""
-    if left < _MAX_AFTER_BYTES:
-        return None
-    for chunk in (following[(header.data_bytes or 0) & 1 :], following):
-        if chunk[:4] in (b"RIFF", b"RF64") and chunk[8:12] == b"WAVE":
+def fault_after(header: WavHeader, file: BinaryIO, left: int, begun: bytes = b"") -> WavFault | None:
+    """Judge what follows the samples, `left` bytes: more samples, or chunks, up to another file.
+
+    `begun` was read of it already. A pipe is read on, but where more samples follow, no further than 13 bytes.
+    """
+    ahead = _Ahead(file, begun)
+    padding = (header.data_bytes or 0) & 1
+    for number in range(_MAX_CHUNKS):
+        following = ahead.peek(_START_BYTES + 1)
+        starts = (following[padding:], following)  # some writers do not pad
+        if any(map(_begins_file, starts)):
             return WavFault("several WAV files are joined in it", is_joined=True)
-        if not _WRAPPED_BYTES <= left < 1 << 62 and _is_chunk(chunk, left):
+        passed = next((at for at, start in zip((padding, 0), starts, strict=True) if _is_chunk(start, left)), None)
+        if passed is None or (not number and _WRAPPED_BYTES <= left < 1 << 62):
+            return _more(header) if not number and left >= _MAX_AFTER_BYTES else None
+        name, size = struct.unpack_from("<4sI", following, passed)
+        if name == b"data":
+            return WavFault("more samples follow in a second data chunk, and only the first is played", goes_on=False)
+        padding, length = size & 1, passed + 8 + size
+        if not ahead.skip(length):
             return None
+        left -= length
+    return None
+
+
+def _more(header: WavHeader) -> WavFault:
     said = _seconds(header, header.data_bytes or 0)
     return WavFault(f"its header says {said}, but the file has more: it is played to the end of the file")
+
+
+class _Ahead:
+    """Reads on in a file, of which some was read already."""
+
+    def __init__(self, file: BinaryIO, begun: bytes) -> None:
+        self._file, self._data = file, begun
+        self._skipped = 0
+
+    def peek(self, size: int) -> bytes:
+        """Return the next bytes, up to `size`."""
+        while len(self._data) < size and (more := self._file.read(size - len(self._data))):
+            self._data += more
+        return self._data[:size]
+
+    def skip(self, size: int) -> bool:
+        """Pass bytes; False where that is too much to read."""
+        beyond = max(0, size - len(self._data))
+        self._data = self._data[size:]
+        if self._file.seekable():
+            self._file.seek(beyond, os.SEEK_CUR)
+            return True
+        self._skipped += beyond
+        if self._skipped > _MAX_SKIPPED_BYTES:
+            return False
+        _skip(self._file, beyond)
+        return True
+
+
+def _begins_file(head: bytes) -> bool:
+    return head[:4] in _FILES and head[8:_START_BYTES] == b"WAVE"
 
 
 def _is_chunk(head: bytes, left: int) -> bool:
     """Whether bytes begin like one of the chunks that may follow the samples, rather than like samples."""
     name = head[:4].rstrip(b" \0")
-    return len(name) > 1 and name.isalnum() and len(head) >= 8 and struct.unpack_from("<I", head, 4)[0] <= left
+    is_name = len(name) > 1 and name.isascii() and name.decode().isprintable()
+    return is_name and len(head) >= 8 and struct.unpack_from("<I", head, 4)[0] <= left
 
 
 def _seconds(header: WavHeader, size: int) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from audiosocket_cli.capture.packing import is_tar, unpacking_line
+from audiosocket_cli.capture.packing import PACKED, is_tar, unpacking_line
 from audiosocket_cli.capture.window import Read, Window
 
 _FILES: Final = {
@@ -47,10 +47,18 @@ _CURE: Final = "capture again with ssh -T HOST tcpdump -U -w - … > FILE, or co
 
 _STARTS: Final = re.compile(
     rb"\xa1\xb2\xc3\xd4|\xd4\xc3\xb2\xa1|\xa1\xb2\x3c\x4d|\x4d\x3c\xb2\xa1|\xa1\xb2\xcd\x34|\x34\xcd\xb2\xa1"
-    rb"|\n\r\r\n.{4}(?:\x1a\x2b\x3c\x4d|\x4d\x3c\x2b\x1a)|\r\n\r\r\r\n",
+    rb"|\n\r\r\n.{4}(?:\x1a\x2b\x3c\x4d|\x4d\x3c\x2b\x1a)|\r\n\r\r\r\n|" + PACKED.pattern,
     re.DOTALL,
 )
-"""Where a capture begins after something else."""
+"""Where a capture begins after something else, packed or not."""
+
+_RESULT: Final = re.compile(
+    rb'(?:\xef\xbb\xbf)?\s*\{\s*"schema"\s*:\s*"(audiosocket\.(?!frames/)[a-z-]{1,40}/\d{1,3})"'
+)
+_SPREAD: Final = re.compile(rb"(?:\xef\xbb\xbf)?\s*\{[ \t\r]*\n")
+_LINE: Final = re.compile(rb"(?:\xef\xbb\xbf)?\s*\{\s*\S[^\n]*\n")
+"""How the JSON of our results begins, an object that goes over several lines, and one up to the end of a line."""
+_RESULT_BYTES: Final = 200
 
 _PRINTED: Final = re.compile(
     rb"(?:\d{4}-\d\d-\d\d )?\d\d:\d\d:\d\d\.\d+ (?:\S+ +(?:In|Out|P|B|M) +)?(?:IP6?|ARP|\d\d:)\b"
@@ -80,6 +88,18 @@ def name_foreign(window: Window, name: str) -> str | None:
         is_section = magic[:1] != b"\n" or _BYTE_ORDER.search(window.data[:_SECTION_BYTES])
         if window.data.startswith(magic) and is_section:
             return f"{how}: {_CURE}"
+    return None
+
+
+def name_json(window: Window) -> str | None:
+    """Say what JSON is that is not lines of a capture, by how it begins; None if it may be such."""
+    while not _LINE.match(window.data, window.at) and window.size < _RESULT_BYTES and window.ensure(window.size + 1):
+        pass
+    result = _RESULT.match(window.data, window.at)
+    if result is not None:
+        return f"it is a result ({result[1].decode()}), not a capture: give it to audiosocket report or doctor"
+    if _SPREAD.match(window.data, window.at):
+        return "it is JSON over several lines; a capture has one object a line, which jq -c . FILE makes of it"
     return None
 
 
@@ -122,7 +142,7 @@ class LineEnds:
     """Reads an input, and tells whether a carriage return precedes every line feed; of few line feeds that is
     chance."""
 
-    def __init__(self, read: Read, begun: bytes) -> None:
+    def __init__(self, read: Read, begun: bytes = b"") -> None:
         """Some of it may have been read already."""
         self._read = read
         self._feeds, self._pairs = begun.count(b"\n"), begun.count(b"\r\n")

@@ -60,6 +60,18 @@ _MAX_COUNT: Final = 1 << 63
 _FRACTION: Final = re.compile(r"[.,](\d{1,9})", re.ASCII)
 _NAME: Final = re.compile(r"[\w#-][\w#.-]{0,99}")
 _STEPS: Final = ("play", "silence_ms", "expect", "hangup")
+_EVENTS: Final = ("opened", "comment", "lost", "closed", "reset", "no-call", "damage")
+
+
+def is_capture_line(facts: dict[str, Any]) -> bool:
+    """Whether an object is a line of a capture, as this is written here or by hand."""
+    if facts.get("schema", SCHEMA) != SCHEMA or isinstance(facts.get("call"), dict):
+        return False
+    return (
+        facts["event"] in _EVENTS
+        if "event" in facts
+        else any(name in facts for name in ("t", "payload", "digit", *_STEPS))
+    )
 
 
 def item_line(item: Item) -> str | None:
@@ -153,6 +165,8 @@ class JsonlReader:
         facts = json.loads(text)
         if not isinstance(facts, dict):
             raise ValueError(f"it is not a JSON object but {text[:40]!r}")
+        if facts.get("schema", SCHEMA) != SCHEMA:
+            raise ValueError(f"it is JSON of {facts['schema']!r:.60}, not a line of a capture")
         match facts.get("event"):
             case "no-call":
                 yield NoCall(_ns(facts, "at") or 0, *(_text(facts, name) for name in ("caller", "server", "reason")))

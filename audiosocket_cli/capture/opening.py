@@ -13,7 +13,7 @@ from typing import Final, TypeVar
 import numpy as np
 
 from audiosocket_cli.capture.connections import Connections
-from audiosocket_cli.capture.foreign import LineEnds, name_foreign, name_text
+from audiosocket_cli.capture.foreign import LineEnds, name_foreign, name_json, name_text
 from audiosocket_cli.capture.items import Captured, Damage, Item
 from audiosocket_cli.capture.jsonl import JsonlReader
 from audiosocket_cli.capture.packet_runs import PacketRun, frame_segments
@@ -56,12 +56,13 @@ class Capture:
         self._calls = CallsInPackets()
         self.packets: PcapngReader | Iterator[Packet | Damage] | None = None
         """What it holds, where that is packets."""
-        read, window, self._packings = unpack(read, name)
-        self._line_ends = LineEnds(window.read, window.data)
-        window.read = self._line_ends
+        self._line_ends = self._packed_line_ends = LineEnds(read)
+        _, window, self._packings = unpack(self._packed_line_ends, name)
+        if self._packings:
+            window.read = self._line_ends = LineEnds(window.read, window.data)
         if not window.ensure(1):
-            faults = [packing.fault for packing in self._packings if packing.fault]
-            raise FileError(f"cannot read {name}: {faults[0] if faults else 'it is empty'}")
+            faults = [fault.reason for fault in self.faults()]
+            raise FileError(f"cannot read {name}: {faults[-1] if faults else 'it is empty'}")
         window.ensure(len(MAGIC))
         start = window.data[:4]
         foreign = name_foreign(window, name) if start != MAGIC else None
@@ -78,6 +79,8 @@ class Capture:
             self.packets = read_pcap(window, resync=resync)
             self._items = self._from_packets()
         elif _is_json(window):
+            if other := name_json(window):
+                raise FileError(f"cannot read {name}: {other}")
             self.format = "jsonl"
             self._items = iter(JsonlReader(window, resync=resync, scripts=scripts))
         elif text := name_text(window, name):
@@ -139,7 +142,7 @@ class Capture:
         """Say where a packed input broke: at an offset in what it holds. How far an outer one was read is chance."""
         for packing in reversed(self._packings):
             if packing.fault:
-                yield Damage(packing.offset, packing.fault)
+                yield Damage(packing.offset, self._packed_line_ends.fault or packing.fault)
 
     def read_packets(self) -> Iterator[Packet | Damage]:
         """Yield the packets of a capture that consists of such, and its damage."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import re
 import shlex
 import zlib
 from collections.abc import Callable
@@ -78,6 +79,12 @@ _PACKINGS: Final = (
     _Packing("RAR", b"Rar!", None, "unrar p -inul"),
     _Packing("snappy", b"\xff\x06\0\0sNaPpY", None, "python3 -m snappy -d -i"),
 )
+PACKED: Final = re.compile(
+    b"|".join(re.escape(each.magic) for each in _PACKINGS if len(each.magic) > 3 and not each.magic.isalnum())
+    + rb"|\x1f\x8b\x08|BZh[1-9]1AY&SY"
+)
+"""Where packed bytes begin, even in text."""
+
 _MAX_MAGIC: Final = 10
 _SKIPPABLE: Final = range(0x50, 0x60)
 """What the first byte of a skippable frame may be, of zstd and of lz4."""

@@ -9,21 +9,15 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from audiosocket_cli.analysis.call_review import DUMP_SCHEMA
-from audiosocket_cli.audio.recognition import HEAD_BYTES, has_sound_suffix, is_sound
-from audiosocket_cli.capture.pcap import MAGICS
-from audiosocket_cli.capture.pcapng import MAGIC
+from audiosocket_cli.audio.recognition import HEAD_BYTES
+from audiosocket_cli.capture.beginning import is_recording
+from audiosocket_cli.capture.jsonl import is_capture_line
 from audiosocket_cli.errors import FileError, UsageError
 
 MAX_JSON_BYTES: Final = 64 << 20
 
 _MAX_LINE_BYTES: Final = 1 << 20
 """No line of a capture is longer."""
-
-_CAPTURE_SCHEMAS: Final = ("audiosocket.frames/1",)
-_CAPTURES: Final = (
-    MAGIC, *MAGICS, b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd", b"\x04\x22\x4d\x18",
-)  # fmt: skip
-"""How captures begin, packed ones too: gzip, bzip2, xz, zstd and lz4. No sound without a header begins like that."""
 
 ADVICE: Final = (
     "a page can be made of a recording, the JSON of a call, a capture, a folder of calls, and results of "
@@ -73,16 +67,16 @@ def look_at(path: Path) -> ReportInput:
         raise FileError(f"cannot read {path}: {reason.lower()}") from None
     if not head:
         raise FileError(f"cannot read {path}: it is empty")
+    if is_recording(head, path):
+        return ReportInput(path, InputKind.RECORDING)
     if head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"["):
         return _look_at_json(path, head)
-    if is_sound(head) or (has_sound_suffix(path.name) and not head.startswith(_CAPTURES)):
-        return ReportInput(path, InputKind.RECORDING)
     return ReportInput(path, InputKind.CAPTURE)  # which says what it is, if it is none
 
 
 def _look_at_json(path: Path, head: bytes) -> ReportInput:
     first = _object(head.lstrip(b"\xef\xbb\xbf \t\r\n").split(b"\n", 1)[0])
-    if first is not None and str(first.get("schema", _CAPTURE_SCHEMAS[0])) in _CAPTURE_SCHEMAS and "t" in first:
+    if first is not None and is_capture_line(first):
         return ReportInput(path, InputKind.CAPTURE)
     if os.path.getsize(path) > MAX_JSON_BYTES:
         with path.open("rb") as file:
@@ -108,7 +102,7 @@ def _look_at_lines(path: Path, data: bytes) -> ReportInput:
     """Tell JSON lines of a capture from JSON that is broken."""
     for line in data.splitlines()[:100]:
         found = _object(line)
-        if found is not None and "t" in found:
+        if found is not None and is_capture_line(found):
             return ReportInput(path, InputKind.CAPTURE)
         schema = found.get("schema") if found is not None else None
         if isinstance(schema, str) and schema in _OF_SCHEMA:

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from audiosocket_cli.audio import files
 from audiosocket_cli.audio.files import Sound, joined
-from audiosocket_cli.audio.pcm import Samples, level_dbfs, to_slin
+from audiosocket_cli.audio.pcm import Samples, encode_mu_law, level_dbfs, to_slin, tone
 from audiosocket_cli.audio.recognition import is_sound
 from audiosocket_cli.errors import FileError
 
@@ -332,6 +332,17 @@ def test_a_pipe_is_loaded_or_refused_without_noise(tmp_path: Path, capfd: pytest
     os.close(os.open(path, os.O_RDONLY | os.O_NONBLOCK))  # lets the writer go where nobody opened the pipe
     writer.join()
     assert capfd.readouterr().err == ""
+
+
+def test_a_pipe_that_is_kept_keeps_its_name_which_tells_what_it_holds(tmp_path: Path) -> None:
+    os.mkfifo(path := tmp_path / "pipe.ulaw")
+    writer = threading.Thread(target=path.write_bytes, args=(encode_mu_law(to_slin(tone(440, 8000, 2.0))),))
+    writer.start()
+    kept = Sound(path, gain_db=-6.0, start_s=0.5).kept()
+    writer.join()
+    assert (kept.name, kept.is_pipe, kept.gain_db) == (str(path), False, -6.0)
+    for _ in range(2):
+        assert sum(map(len, kept.open().blocks(8000))) == 12_000
 
 
 # Raw samples

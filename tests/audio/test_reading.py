@@ -441,6 +441,37 @@ def test_joined_wav_files_are_named(wav: Path) -> None:
                 pass
 
 
+def test_joined_wav_files_whose_length_is_not_known_are_told(wav: Path) -> None:
+    streamed = tool("ffmpeg", "-v", "error", "-i", wav, "-f", "wav", "-")
+    wav.write_bytes(streamed * 2)
+    told = "several WAV files are joined in it, and the header of each is heard as a click; sox part1.wav part2.wav "
+    assert read(Sound(wav))[1][-1].startswith(told)
+    with piped(streamed * 2) as pipe:
+        _, (remark,) = read(Sound(pipe))
+    assert remark.startswith(told)
+    with piped(streamed) as pipe:
+        assert read(Sound(pipe))[1] == []
+
+
+def test_joined_wav_files_are_named_where_chunks_follow_the_samples(wav: Path) -> None:
+    data = wav.read_bytes() + b"LIST" + struct.pack("<I", 4000) + bytes(4000)
+    wav.write_bytes(data * 2)
+    assert "several WAV files are joined in it" in refusal(Sound(wav))
+    with piped(data * 2) as pipe:
+        assert "several WAV files are joined in it" in refusal(Sound(pipe))
+
+
+def test_a_second_chunk_of_samples_is_told(wav: Path) -> None:
+    data = wav.read_bytes() + b"data" + struct.pack("<I", 4000) + bytes(4000)
+    wav.write_bytes(data)
+    told = ["more samples follow in a second data chunk, and only the first is played"]
+    samples, remarks = read(Sound(wav))
+    np.testing.assert_array_equal(samples, TONE)
+    assert remarks == told
+    with piped(data) as pipe:
+        assert read(Sound(pipe))[1] == told
+
+
 def test_without_its_decoder_g722_is_named_with_a_line_that_works(monkeypatch: pytest.MonkeyPatch, wav: Path) -> None:
     path = wav.with_suffix(".g722")
     path.write_bytes(tool("ffmpeg", "-v", "error", "-i", wav, "-ar", "16000", "-f", "g722", "-"))

@@ -20,6 +20,7 @@ from audiosocket_cli.audio.recognition import (
     has_sound_suffix,
     headerless_by_suffix,
     is_sound,
+    is_sound_suffix,
     why_not,
     why_not_slin,
 )
@@ -58,6 +59,10 @@ def test_any_bytes_are_judged_in_one_line(head: bytes) -> None:
         (b"#!AMR\n" + bytes(40), "it is AMR; convert it on its way: … | ffmpeg "),
         (b"PK\x03\x04" + bytes(40), "it is packed with zip; unpack it first: unzip FILE"),
         (b"\x7fELF" + bytes(range(200)), "it is a program (ELF), not sound"),
+        (
+            b"\1\0\x10" + bytes(range(16)) + b"\x10\1\x40" + bytes(320),
+            "it is a raw capture of a call; to play it again",
+        ),
         (b"hello, this is no sound at all\n" * 9, "it is text, not sound; name a sound file"),
     ],
 )
@@ -83,6 +88,12 @@ def test_the_suffix_tells_what_content_cannot() -> None:
 )  # fmt: skip
 def test_a_name_may_end_as_a_sound_file_does(name: str, is_it: bool) -> None:
     assert has_sound_suffix(name) is is_it
+
+
+@pytest.mark.parametrize("suffix", [".ul", ".AL", ".mu", ".wav", ".g729", ".siren7"])
+def test_the_suffix_of_a_file_may_be_short(suffix: str) -> None:
+    assert is_sound_suffix(suffix)
+    assert not is_sound_suffix(".txt")
 
 
 def test_all_headerless_formats_have_a_rate_that_a_call_can_carry() -> None:

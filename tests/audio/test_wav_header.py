@@ -10,7 +10,7 @@ import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audiosocket_cli.audio.wav_header import UNKNOWN_LENGTH, WavHeader, fault_after, fault_of, read_wav_header
+from audiosocket_cli.audio.wav_header import UNKNOWN_LENGTH, WavFault, WavHeader, fault_after, fault_of, read_wav_header
 
 SLIN = WavHeader("PCM_16", 8000, 1, 2, 44, 1000)
 
@@ -62,12 +62,38 @@ def test_its_length_is_held_against_the_size_of_the_file(said: int | None, there
     assert (fault and fault.what) == what
 
 
-def test_what_follows_the_samples_is_a_chunk_another_file_or_more_samples() -> None:
-    chunk = b"LIST" + struct.pack("<I", 4000) + bytes(5)
-    assert fault_after(SLIN, chunk, 4008) is None
-    joined = fault_after(SLIN, b"RIFF\0\0\0\0WAVE\0", 4008)
-    assert joined is not None
-    assert joined.is_joined
-    more = fault_after(SLIN, bytes(range(13)), 4008)
-    assert more is not None
-    assert not more.is_joined
+def chunk(name: bytes, size: int) -> bytes:
+    return name + struct.pack("<I", size) + bytes(size)
+
+
+JOINED = WavFault("several WAV files are joined in it", is_joined=True)
+SECOND = WavFault("more samples follow in a second data chunk, and only the first is played", goes_on=False)
+MORE = WavFault("its header says 0.06 s, but the file has more: it is played to the end of the file")
+FOLLOWING = {
+    "a chunk": (chunk(b"LIST", 4000), None),
+    "a chunk with a name of any characters": (chunk(b"_PMX", 4000), None),
+    "a chunk and padding": (chunk(b"LIST", 4000) + bytes(2000), None),
+    "a file": (b"RIFF\0\0\0\0WAVE" + bytes(4000), JOINED),
+    "a file of the kind BW64": (b"BW64\0\0\0\0WAVE" + bytes(4000), JOINED),
+    "a file after chunks": (chunk(b"LIST", 3) + b"\0" + chunk(b"_PMX", 5) + b"RF64\0\0\0\0WAVE", JOINED),
+    "a file within a chunk": (b"LIST\xa0\x0f\0\0RIFF\0\0\0\0WAVE" + bytes(4000), None),
+    "samples in a second chunk": (chunk(b"LIST", 4) + chunk(b"data", 100), SECOND),
+    "samples": (bytes(range(200)) * 20, MORE),
+    "padding": (bytes(1000), None),
+}
+
+
+@pytest.mark.parametrize(("following", "fault"), FOLLOWING.values(), ids=FOLLOWING)
+@pytest.mark.parametrize("padding", [b"", b"\0"], ids=["even", "odd"])
+@pytest.mark.parametrize("read", [0, 13, 2048])
+def test_what_follows_the_samples_is_chunks_another_file_or_more_samples(
+    following: bytes, fault: WavFault | None, padding: bytes, read: int
+) -> None:
+    header, data = SLIN._replace(data_bytes=1000 + len(padding)), padding + following
+    assert fault_after(header, io.BytesIO(data[read:]), len(data), data[:read]) == fault
+
+
+@given(st.binary(max_size=400), st.integers(0, 400))
+def test_any_bytes_may_follow_the_samples(data: bytes, read: int) -> None:
+    fault = fault_after(SLIN, io.BytesIO(data[read:]), len(data), data[:read])
+    assert fault in (None, JOINED, SECOND)

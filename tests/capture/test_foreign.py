@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audiosocket_cli.capture.foreign import LineEnds, name_foreign, name_text
+from audiosocket_cli.capture.foreign import LineEnds, name_foreign, name_json, name_text
 from audiosocket_cli.capture.pcapng import opening_blocks
 from audiosocket_cli.capture.window import Window
 from support.captures import in_pieces
@@ -57,7 +57,7 @@ def test_what_tcpdump_prints_is_not_a_capture() -> None:
 
 @given(st.binary(min_size=1, max_size=200))
 def test_any_bytes_are_judged_in_one_line(data: bytes) -> None:
-    for name in (name_foreign, name_text):
+    for name in (name_foreign, name_text, lambda window, _: name_json(window)):
         reason = name(window(data), "x")
         assert reason is None or (reason.isprintable() and len(reason) < 400)
 
@@ -70,3 +70,23 @@ def test_line_ends_are_counted_across_pieces(parts: list[bytes], piece: int) -> 
         pass
     feeds, pairs = data.count(b"\n"), data.count(b"\r\n")
     assert (ends.fault is not None) is (feeds >= 3 and pairs == feeds)
+
+
+RESULT = "it is a result (audiosocket.dump/1), not a capture: give it to audiosocket report or doctor"
+SPREAD = "it is JSON over several lines; a capture has one object a line, which jq -c . FILE makes of it"
+
+
+@pytest.mark.parametrize(
+    ("data", "says"),
+    [
+        (b'{"schema": "audiosocket.dump/1", "call": "x", "uuid": "x"}\n', RESULT),
+        (b'\xef\xbb\xbf\n{\r\n  "schema": "audiosocket.dump/1",\r\n', RESULT),
+        (b'{\n  "t": 1.0,\n', SPREAD),
+        (b'{"schema": "audiosocket.frames/1", "call": "x", "t": 0.0, "event": "opened"}\n', None),
+        (b'{"t": 1.2, "digit": "5"}', None),
+    ],
+    ids=["line", "spread", "other", "capture", "script"],
+)
+@pytest.mark.parametrize("piece", [16, 1 << 20])
+def test_other_json_is_named(data: bytes, says: str | None, piece: int) -> None:
+    assert name_json(window(data, piece)) == says

@@ -306,6 +306,8 @@ BAD = {
     "a name without end": json.dumps({"digit": "1", "call": "x" * 101}),
     "damage nowhere": '{"event":"damage","reason":"x"}',
     "damage of no size": '{"event":"damage","offset":1,"reason":"x","skipped_bytes":"x"}',
+    "a result": '{"schema":"audiosocket.call/1","uuid":"12345678-1234-1234-1234-123456789abc"}',
+    "a schema of no text": '{"schema":["audiosocket.frames/1"],"digit":"1"}',
     "no call at no time": '{"event":"no-call","at":"x"}',
 }  # fmt: skip
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import bz2
+import gzip
 import importlib
 import io
 import lzma
+import random
 import sys
 import tarfile
 import zipfile
@@ -169,3 +171,16 @@ def test_a_greeting_that_comes_long_before_the_capture_is_waited_for(tmp_path: P
     done = run("dump", "-", stdin=b"Welcome\n" * 500 + PCAP)
     assert done.returncode == 5
     assert "'Welcome' stands before the capture" in done.stderr
+
+
+@pytest.mark.parametrize("packer", ["gzip", "xz", "bzip2", "zstd", "lz4"])
+def test_a_greeting_before_a_packed_capture_is_quoted(packer: str) -> None:
+    pack = PACKERS.get(packer, gzip.compress)
+    assert "'Welcome to pbx' stands before the capture (a login" in faults_of(b"Welcome to pbx\n" + pack(PCAP))
+
+
+@pytest.mark.parametrize("packer", ["gzip", "xz", "bzip2", "zstd", "lz4"])
+def test_line_feeds_of_a_packed_capture_that_became_two_bytes_are_told(packer: str) -> None:
+    packed = PACKERS.get(packer, gzip.compress)(PCAP + random.Random(1).randbytes(9000))
+    assert packed.count(b"\n") > 9
+    assert "each of its line feeds became CR LF, as through ssh -t" in faults_of(packed.replace(b"\n", b"\r\n"))

@@ -12,6 +12,7 @@ import pytest
 from audiosocket_cli.errors import FileError, UsageError
 from audiosocket_cli.report.input_kind import MAX_JSON_BYTES, InputKind, look_at
 from support.captured import a_normal_call, write_lines
+from support.packets import OPENING, audio
 from support.reported import write_call
 
 
@@ -28,6 +29,15 @@ def test_each_kind_by_content_under_any_name(tmp_path: Path) -> None:
     assert {look_at(path).kind for path in (packed, pcap)} == {InputKind.CAPTURE}
 
 
+def test_a_suffix_tells_only_what_the_content_does_not(tmp_path: Path) -> None:
+    frames, law, packed = tmp_path / "call.raw", tmp_path / "prompt.al", tmp_path / "prompt.wv"
+    frames.write_bytes(OPENING + b"".join(map(audio, range(20))))
+    law.write_bytes(b"{" + bytes(range(255)))
+    packed.write_bytes(b"wvpk" + bytes(40))
+    kinds = [look_at(path).kind for path in (frames, law, packed)]
+    assert kinds == [InputKind.CAPTURE, InputKind.RECORDING, InputKind.RECORDING]
+
+
 @pytest.mark.parametrize(
     ("schema", "kind"),
     [
@@ -40,6 +50,22 @@ def test_results_by_their_schema(tmp_path: Path, schema: str, kind: InputKind) -
     path = tmp_path / "result"
     path.write_text("\ufeff\n" + json.dumps({"schema": schema}, indent=2))
     assert look_at(path).kind is kind
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        {"event": "no-call", "at": None, "caller": "a:1", "server": "b:2", "reason": "closed at once"},
+        {"digit": "5"},
+        {"side": "server", "payload": "AAA="},
+    ],
+    ids=["no-call", "digit", "payload"],
+)
+@pytest.mark.parametrize("count", [1, 120])
+def test_lines_of_a_capture_by_any_line_of_it(tmp_path: Path, line: dict[str, object], count: int) -> None:
+    path = tmp_path / "lines"
+    path.write_text(f"{json.dumps(line)}\n" * count)
+    assert look_at(path).kind is InputKind.CAPTURE
 
 
 def test_a_result_of_one_call_is_that_call(tmp_path: Path) -> None:

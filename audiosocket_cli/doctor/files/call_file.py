@@ -14,8 +14,9 @@ from typing import Any, Final
 from audiosocket_cli.analysis.call_review import CallReview
 from audiosocket_cli.analysis.reviewing import review
 from audiosocket_cli.asterisk.facts import SILENCE_TIMEOUT_S
-from audiosocket_cli.audio.recognition import HEAD_BYTES, has_sound_suffix, is_sound
+from audiosocket_cli.audio.recognition import HEAD_BYTES
 from audiosocket_cli.call.taps import stats
+from audiosocket_cli.capture.beginning import is_recording
 from audiosocket_cli.capture.items import Damage, NoCall
 from audiosocket_cli.capture.lacks import left_out_of, missing_of
 from audiosocket_cli.capture.opening import open_capture
@@ -128,7 +129,7 @@ def look_at_file(path: Path) -> list[Diagnosis]:
             return [diagnosis("file-unread", Status.UNKNOWN, f"{path} is not a file")]
         with path.open("rb") as file:
             head = file.read(HEAD_BYTES)
-        if is_sound(head) or (has_sound_suffix(path.name) and not head.lstrip().startswith(b"{")):
+        if is_recording(head, path):
             return judge_recording(path)
         found = _results_in(path, head)
         return _look_at_capture(path) if found is None else found.diagnoses()

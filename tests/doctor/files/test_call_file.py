@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from audiosocket_cli.audio.files import HELLO
+from audiosocket_cli.audio.pcm import encode_mu_law, tone
 from audiosocket_cli.codec import Frame, Kind, encode
 from audiosocket_cli.doctor.files.call_file import look_at_file
 from audiosocket_cli.finding import Diagnosis, Status
@@ -230,3 +231,17 @@ def test_one_direction_alone_is_not_a_whole_call(tmp_path: Path) -> None:
 def test_why_there_is_no_call_is_told(tmp_path: Path) -> None:
     (found,) = as_capture(tmp_path, encrypted())
     assert (found.id, found.evidence) == ("no-call", ("left out 21 packets in IPsec (ESP), encrypted",))
+
+
+def test_bytes_of_a_call_are_no_recording_whatever_their_name(tmp_path: Path) -> None:
+    (file := tmp_path / "call.raw").write_bytes(OPENING + b"".join(map(audio, range(50))))
+    (found,) = look_at_file(file)
+    assert (found.status, found.what) == (Status.OK, "nothing is wrong with the call")
+
+
+def test_a_recording_under_a_short_suffix_and_one_that_has_to_be_converted_first(tmp_path: Path) -> None:
+    (law := tmp_path / "prompt.ul").write_bytes(encode_mu_law(tone(440, 8000, 1.0).tobytes()))
+    assert [each.what for each in look_at_file(law)] == ["nothing is wrong with the recording"]
+    (other := tmp_path / "prompt.wv").write_bytes(b"wvpk" + bytes(40))
+    (found,) = look_at_file(other)
+    assert "it is WavPack; convert it: ffmpeg -i" in found.what
