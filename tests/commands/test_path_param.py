@@ -28,7 +28,10 @@ def test_each_option_that_names_a_file_or_folder_is_of_the_type_that_takes_no_em
         if isinstance(param.type, click.Path)
         or (key[1].startswith("--") and re.search(r"\b(FILE|DIR|OUT|OLD)\b", param.metavar or ""))
     }  # fmt: skip
-    others = {("check", "--uuid"), ("dump", "--convert")}  # a UUID, or a file; a form and a file: an empty one is neither
+    others = {
+        ("check", "--uuid"),
+        ("dump", "--convert"),
+    }  # a UUID, or a file; a form and a file: an empty one is neither
     assert naming - set(PATHS) == others
 
 
