@@ -246,9 +246,10 @@ class BotRateParam(click.ParamType):
     name = "hz"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        rate_hz = int(value) if str(value).isdecimal() else 0
+        text = str(value)
+        rate_hz = int(text) if text.isascii() and text.isdecimal() and len(text) < 20 else 0
         if rate_hz % 50 or not 4000 <= rate_hz <= 192000:
-            self.fail(f"{value} Hz is not a rate that a bot can have: a multiple of 50, 4000 to 192000", param, ctx)
+            self.fail(f"{text:.60} Hz is not a rate that a bot can have: a multiple of 50, 4000 to 192000", param, ctx)
         return rate_hz
 
 
