@@ -97,7 +97,7 @@ class _LazyGroup(click.Group):
         command.name = cmd_name
         command.epilog = f"More: {PROGRAM} help {', '.join(TOPICS_ABOUT[cmd_name])}"
         for option in command.params:
-            if isinstance(option, click.Option):
+            if isinstance(option, click.Option) and not option.hidden:
                 option.envvar = environment_name(cmd_name, option)
         return command
 

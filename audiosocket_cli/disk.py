@@ -100,6 +100,22 @@ def check_rereadable(path: Path) -> None:
             raise FileError(f"cannot read {path} again: it is not a file")
 
 
+def status_of(path: str | Path) -> os.stat_result | None:
+    """Return what is at a path, None where nothing is. Raises `FileError` where that cannot be known."""
+    try:
+        return os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise FileError(f"cannot read {path}: {(error.strerror or str(error)).lower()}") from None
+
+
+def is_folder(path: str | Path) -> bool:
+    """Whether a folder is at a path. Raises `FileError` where that cannot be known."""
+    status = status_of(path)
+    return status is not None and stat.S_ISDIR(status.st_mode)
+
+
 def small_bytes(path: Path, max_bytes: int, holds: str) -> bytes:
     """Return what is in a file that a user has named; `holds` says what should be. Raises `FileError`, also for more
     than `max_bytes`, as from a pipe or a device that never ends."""

@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from stat import S_ISCHR, S_ISFIFO, S_ISSOCK
 from typing import BinaryIO, Final
 
 import numpy as np
@@ -18,6 +19,7 @@ from audiosocket_cli.audio.pcm import Samples, to_int16
 from audiosocket_cli.audio.pipe_input import spooled
 from audiosocket_cli.audio.reading import open_reader
 from audiosocket_cli.audio.sample_readers import Floats, Reader
+from audiosocket_cli.disk import status_of
 from audiosocket_cli.errors import FileError
 from audiosocket_cli.libraries import soxr
 
@@ -72,9 +74,10 @@ class Sound:
 
     @property
     def is_pipe(self) -> bool:
-        """Whether it can be read only once."""
+        """Whether it can be read only once. Raises `FileError` for a path that may not be looked at."""
         if isinstance(self.source, Path):
-            return self.source.is_fifo() or self.source.is_char_device() or self.source.is_socket()
+            status = status_of(self.source)
+            return status is not None and any(is_a(status.st_mode) for is_a in (S_ISFIFO, S_ISCHR, S_ISSOCK))
         return not isinstance(self.source, bytes)
 
     def kept(self) -> Sound:

@@ -103,8 +103,8 @@ def parse_stages(text: str) -> tuple[Stage, ...]:
     stages = []
     for part in text.split(","):
         calls, _, duration = part.strip().partition(":")
-        if not calls.isdecimal() or not duration:
-            raise UsageError(f"{part.strip()!r} is not a stage: write CALLS:DURATION, as in 10:30s,50:1m")
+        if not (calls.isascii() and calls.isdecimal() and len(calls) < 20 and duration):
+            raise UsageError(f"{part.strip()!r:.60} is not a stage: write CALLS:DURATION, as in 10:30s,50:1m")
         stages.append(Stage(int(calls), parse_duration(duration)))
     if not any(stage.calls for stage in stages):
         raise UsageError(f"{text!r} has no calls in any stage")

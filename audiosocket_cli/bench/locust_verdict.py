@@ -24,6 +24,7 @@ from audiosocket_cli.bench.locust_load import load_of
 from audiosocket_cli.bench.plan import Plan
 from audiosocket_cli.bench.result import BenchResult, result_of
 from audiosocket_cli.bench.verdict import parse_threshold
+from audiosocket_cli.disk import prove_folder
 from audiosocket_cli.errors import ExitCode, UsageError
 from audiosocket_cli.net.target import PROTOCOLS
 
@@ -103,12 +104,19 @@ def option_of(environment: Environment, name: str) -> Any:
 
 
 def check_options(environment: Environment) -> None:
-    """Raise `UsageError` for thresholds that are not valid, and for a result file that exists."""
+    """Raise `UsageError` for thresholds that are not valid, and for a result file that exists, or cannot be
+    written."""
     for text in option_of(environment, "threshold") or ():
         parse_threshold(text)
     path = option_of(environment, "result")
-    if path and not isinstance(environment.runner, WorkerRunner) and Path(path).exists():
+    if not path or isinstance(environment.runner, WorkerRunner):
+        return
+    if os.path.lexists(path):
         raise UsageError(f"{path} exists; choose another name for --result")
+    try:
+        prove_folder(Path(path).parent)
+    except OSError as error:
+        raise UsageError(f"cannot write {path}: {(error.strerror or str(error)).lower()}") from None
 
 
 def _reported(result: BenchResult, thresholds: list[str]) -> tuple[int, str]:

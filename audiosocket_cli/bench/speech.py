@@ -22,6 +22,7 @@ from audiosocket_cli.bench.schedule import SteadyPacer
 from audiosocket_cli.call.pacer import Pacer
 from audiosocket_cli.call.sources.basic import Source
 from audiosocket_cli.codec import SAMPLE_BYTES, Frame, rate_of
+from audiosocket_cli.disk import is_folder
 from audiosocket_cli.errors import FileError
 
 MARK_EVERY_MS: Final = 200
@@ -81,9 +82,12 @@ class Speech:
 
 def sound_files(path: Path) -> list[Path]:
     """Return the file, or the files of a folder, by name. Raises `FileError`."""
-    if not path.is_dir():
+    if not is_folder(path):
         return [path]
-    files = sorted(file for file in path.iterdir() if file.is_file() and not file.name.startswith("."))
+    try:
+        files = sorted(file for file in path.iterdir() if file.is_file() and not file.name.startswith("."))
+    except OSError as error:
+        raise FileError(f"cannot read {path}: {(error.strerror or str(error)).lower()}") from None
     if not files:
         raise FileError(f"cannot play {path}: there are no files in that folder")
     return files

@@ -83,7 +83,7 @@ def outermost(places: Sequence[Path | StoreUrl]) -> list[Path | StoreUrl]:
 
 
 def _whole(place: Path | StoreUrl) -> Path | StoreUrl:
-    return place.resolve() if isinstance(place, Path) else place
+    return Path(os.path.realpath(place)) if isinstance(place, Path) else place
 
 
 def _above(whole: Path | StoreUrl) -> set[Path | StoreUrl]:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
 from audiosocket_cli.commands.params import AddressParam
+from audiosocket_cli.commands.path_param import FOLDER, PathParam
 
 variables_option = click.option(
     "--variables",
-    type=click.Path(path_type=Path),
+    type=PathParam(FOLDER),
     metavar="DIR",
     help="Read what is known of each caller from DIR/<uuid>.json: names and values, for the bot and the call's JSON.",
 )
@@ -23,7 +22,7 @@ api_option = click.option(
 
 api_token_file_option = click.option(
     "--api-token-file",
-    type=click.Path(path_type=Path),
+    type=PathParam(),
     metavar="FILE",
     help="Ask for the password in this file. Needed where --api or --bridge-api is open to other machines.",
 )

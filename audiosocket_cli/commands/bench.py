@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any, Final
 
 import click
@@ -19,6 +18,7 @@ from audiosocket_cli.commands.params import (
     option_name,
     refuse_without_effect,
 )
+from audiosocket_cli.commands.path_param import FILE_OR_FOLDER, PathParam
 from audiosocket_cli.commands.websocket_options import take_websocket, websocket_options
 from audiosocket_cli.errors import UsageError
 
@@ -62,7 +62,7 @@ class _BenchCommand(click.Command):
     help="How long each call lasts; a caller then calls again.  [default: to the end; with --rate 10s]",
 )  # fmt: skip
 @click.option(
-    "--audio", type=click.Path(path_type=Path, exists=True), metavar="FILE|DIR",
+    "--audio", type=PathParam(FILE_OR_FOLDER, exists=True), metavar="FILE|DIR",
     help="What callers say, with pauses between files.  [default: speech-like bursts]",
 )  # fmt: skip
 @click.option(
@@ -95,13 +95,11 @@ class _BenchCommand(click.Command):
     "--threshold", "thresholds", metavar="'NAME<VALUE'", multiple=True,
     help="Exit with 1 unless this holds, such as 'turn_p95<800ms' (repeatable).",
 )  # fmt: skip
-@click.option(
-    "--compare", type=click.Path(path_type=Path), metavar="OLD", help="Compare with a result that --output wrote."
-)
+@click.option("--compare", type=PathParam(), metavar="OLD", help="Compare with a result that --output wrote.")
 @click.option("--fail-on-regression", type=PercentParam(), metavar="P%", help="Exit with 1 when worse by more than P%.")
 @click.option("--find-limit", is_flag=True, help="Try more and more callers until a --threshold breaks.")
 @click.option(
-    "--output", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
+    "--output", type=PathParam(dir_okay=False), metavar="FILE",
     help="Keep everything in a file, for report and --compare.",
 )  # fmt: skip
 @click.option("--force", is_flag=True, help="Overwrite FILE if it exists.")

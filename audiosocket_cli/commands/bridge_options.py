@@ -10,11 +10,11 @@ import click
 from audiosocket_cli.commands.params import (
     POSITIVE_SECONDS,
     BotRateParam,
-    file_option,
     is_typed,
     refuse_without_effect,
     with_options,
 )
+from audiosocket_cli.commands.path_param import file_option
 from audiosocket_cli.errors import UsageError
 
 if TYPE_CHECKING:

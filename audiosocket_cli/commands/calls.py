@@ -16,6 +16,7 @@ from audiosocket_cli.commands.params import (
     refuse_without_effect,
     usable_cores,
 )
+from audiosocket_cli.commands.path_param import FOLDER, PathParam
 from audiosocket_cli.errors import UsageError
 
 _SORTS: Final = ("newest", "oldest", "longest", "slowest", "gaps", "late", "dead-air", "interruptions", "findings")
@@ -33,13 +34,13 @@ _INSTEAD: Final = ("csv", "parquet", "clip", "keep")
 """Parameters that choose what is done with the calls; one at a time."""
 
 
-class PlaceParam(click.Path):
+class PlaceParam(PathParam):
     """A folder, or the URL of a path in a bucket."""
 
     name = "place"
 
     def __init__(self) -> None:
-        super().__init__(file_okay=False, path_type=Path)
+        super().__init__(FOLDER, file_okay=False)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         if value == _ANALYZE:
@@ -95,14 +96,14 @@ class _CallsCommand(click.Command):
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per call.")
 @click.option("--csv", is_flag=True, help="Print CSV.")
 @click.option(
-    "--parquet", type=click.Path(path_type=Path, dir_okay=False), metavar="OUT", help="Write a Parquet file.",
+    "--parquet", type=PathParam(dir_okay=False), metavar="OUT", help="Write a Parquet file.",
 )  # fmt: skip
 @click.option(
     "--clip", metavar="WHAT:TIME", shell_complete=_clips,
     help="Cut sounds: around-digits:3s, or around gaps, interruptions or the end.",
 )  # fmt: skip
 @click.option(
-    "-o", "--output", type=click.Path(path_type=Path, file_okay=False), metavar="DIR",
+    "-o", "--output", type=PathParam(FOLDER, file_okay=False), metavar="DIR",
     help="The folder of --clip, and of analyze.",
 )  # fmt: skip
 @click.option("--dask", metavar="URL", help="analyze: measure on this Dask cluster, such as tcp://scheduler:8786.")

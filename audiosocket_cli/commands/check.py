@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, Final
 
 import click
 
 from audiosocket_cli.commands.own_server import SERVER, OwnServerCommand, refuse_start_within, start_within_option
 from audiosocket_cli.commands.params import CountParam, DurationParam, is_typed, refuse_without_effect
+from audiosocket_cli.commands.path_param import FOLDER, PathParam
 from audiosocket_cli.commands.websocket_options import take_websocket, websocket_options
 from audiosocket_cli.errors import UsageError
 
@@ -66,7 +66,7 @@ class _CheckCommand(OwnServerCommand):
     help="For bargein/: how soon the server has to fall silent when it is interrupted.",
 )  # fmt: skip
 @click.option(
-    "--speech", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
+    "--speech", type=PathParam(dir_okay=False), metavar="FILE",
     help="For turn/ and bargein/: what the caller says in one turn, at most 10 s.  [default: a few words]",
 )  # fmt: skip
 @click.option(
@@ -76,19 +76,19 @@ class _CheckCommand(OwnServerCommand):
 @websocket_options
 @click.option("--pid", type=click.IntRange(min=1), metavar="PID", help="The server's process, to see whether it leaks.")
 @click.option(
-    "--baseline", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
+    "--baseline", type=PathParam(dir_okay=False), metavar="FILE",
     help="An earlier --json: what failed there does not count.",
 )  # fmt: skip
 @click.option(
-    "--evidence", type=click.Path(path_type=Path, file_okay=False), metavar="DIR",
+    "--evidence", type=PathParam(FOLDER, file_okay=False), metavar="DIR",
     help="Keep a pcapng of each failure in this folder.",
 )  # fmt: skip
 @click.option(
-    "--junit", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
+    "--junit", type=PathParam(dir_okay=False), metavar="FILE",
     help="Also write the result as JUnit XML.",
 )  # fmt: skip
 @click.option(
-    "--html", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
+    "--html", type=PathParam(dir_okay=False), metavar="FILE",
     help="Also write the result as one HTML file.",
 )  # fmt: skip
 @click.option("--name", metavar="NAME", help="The server's name in reports.  [default: TARGET]")

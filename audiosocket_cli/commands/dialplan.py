@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any, Final
 
 import click
@@ -11,6 +10,7 @@ from click.shell_completion import CompletionItem
 from audiosocket_cli.asterisk.dialplan.lines import FORMATS
 from audiosocket_cli.asterisk.dialplan.plan import STYLES
 from audiosocket_cli.commands.params import is_typed, option_name, refuse_without_effect
+from audiosocket_cli.commands.path_param import FOLDER, PathParam
 from audiosocket_cli.commands.values import files
 from audiosocket_cli.errors import UsageError
 
@@ -52,13 +52,14 @@ def _forms(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[
 @click.option("--context", metavar="NAME", help="Where they dial it.  [default: phones; FreePBX: from-internal-custom]")
 @click.option(
     "--variables",
+    type=PathParam(FOLDER, path_type=str),
     metavar="DIR",
     help="Where --form variables writes one file per call, for serve --variables.  [default: /var/spool/audiosocket]",
 )
 @click.option(
     "--api", metavar="HOST:PORT", help="Where --form transfer asks serve --api.  [default: SERVER's host, 9080]"
 )
-@click.option("--output", type=click.Path(path_type=Path), metavar="DIR", help="Write each file into this folder.")
+@click.option("--output", type=PathParam(FOLDER), metavar="DIR", help="Write each file into this folder.")
 @click.option("--force", is_flag=True, help="With --output: overwrite files that are there.")
 @click.option("--check", is_flag=True, help="Read dialplans instead: arguments are files, - is standard input.")
 @click.option("--json", "as_json", is_flag=True, help="With --check: print the result as one JSON object.")

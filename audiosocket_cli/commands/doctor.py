@@ -6,14 +6,26 @@ from typing import Any
 
 import click
 
+from audiosocket_cli.commands.path_param import PathParam
+
 
 @click.command(short_help="See why a call does not work, and what to do.")
 @click.argument("words", nargs=-1, metavar="[TARGET|FILE]…")
 @click.option("--asterisk-command", metavar="CMD", help="How to run asterisk, such as 'docker exec pbx asterisk'.")
 @click.option(
-    "--asterisk-root", metavar="DIR", help="The root folder of an Asterisk, such as a container's or chroot's."
+    "--asterisk-root",
+    type=PathParam("folder", path_type=str),
+    metavar="DIR",
+    help="The root folder of an Asterisk, such as a container's or chroot's.",
 )
-@click.option("--log", "logs", multiple=True, metavar="FILE", help="Read this log of Asterisk; - is standard input.")
+@click.option(
+    "--log",
+    "logs",
+    type=PathParam(path_type=str),
+    multiple=True,
+    metavar="FILE",
+    help="Read this log of Asterisk; - is standard input.",
+)
 @click.option(
     "--call", is_flag=False, flag_value="", metavar="[EXTEN@CONTEXT]",
     help="Have Asterisk place test calls to a server of our own; or one to this extension of its dialplan.",

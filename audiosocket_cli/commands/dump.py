@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from audiosocket_cli.commands.params import AnyKindParam, TimeParam
+from audiosocket_cli.commands.path_param import FILE_OR_FOLDER, PathParam
 from audiosocket_cli.commands.to_option import FORMATS, ToOptionCommand, UntilParam
 from audiosocket_cli.errors import ExitCode, UsageError
 
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--wav",
-    type=str,
+    type=PathParam(FILE_OR_FOLDER, path_type=str),
     metavar="DIR|FILE.wav",
     help="Also write each call to DIR/<uuid>.wav, or one call to FILE.wav (a second to FILE-2.wav), from --from on.",
 )

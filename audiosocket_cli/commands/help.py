@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 from click.shell_completion import CompletionItem
 
+from audiosocket_cli.commands.path_param import PathParam
 from audiosocket_cli.errors import UsageError
 from audiosocket_cli.finding_pages import FOLDER, finding_ids, read_finding, sentence_of, sound_of
 
@@ -41,7 +42,7 @@ def _ids(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[Co
 )
 @click.option(
     "--sound",
-    type=click.Path(),
+    type=PathParam(path_type=str),
     metavar="FILE.wav",
     help="Write how a finding sounds, to compare it with what you hear.",
 )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import click
@@ -17,6 +16,7 @@ from audiosocket_cli.commands.params import (
     record_options,
     refuse_without_effect,
 )
+from audiosocket_cli.commands.path_param import PathParam
 from audiosocket_cli.commands.websocket_options import TargetParam, take_websocket, websocket_options
 
 
@@ -49,7 +49,7 @@ from audiosocket_cli.commands.websocket_options import TargetParam, take_websock
 )
 @click.option("--in-band", is_flag=True, help="Also send the digits as tones in the audio.")
 @click.option("--in-band-only", is_flag=True, help="Send tones, and no DTMF frames.")
-@click.option("--audio", type=click.Path(path_type=Path), metavar="FILE", help="Play a sound file during the call.")
+@click.option("--audio", type=PathParam(), metavar="FILE", help="Play a sound file during the call.")
 @click.option(
     "--wait",
     type=SECONDS,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -12,10 +11,10 @@ from audiosocket_cli.commands.params import (
     SECONDS,
     CountParam,
     SizeParam,
-    file_option,
     refuse_without_effect,
     with_options,
 )
+from audiosocket_cli.commands.path_param import FOLDER, PathParam, file_option
 from audiosocket_cli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -23,18 +22,6 @@ if TYPE_CHECKING:
 
 _MOST_AT_ONCE: Final = 64
 """Calls that are uploaded at once: each may take 32 MiB of memory."""
-
-
-class FolderParam(click.Path):
-    """A folder's name. An empty one would be the current folder, and is that of a variable which nobody has set."""
-
-    def __init__(self) -> None:
-        super().__init__(path_type=Path)
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        if not str(value):
-            self.fail("it is empty: name a folder, such as . for this one", param, ctx)
-        return super().convert(value, param, ctx)
 
 
 _UPLOADS: Final = (
@@ -73,7 +60,7 @@ _EVENTS: Final = (
 _SPOOL: Final = (
     click.option(
         "--spool",
-        type=FolderParam(),
+        type=PathParam(FOLDER),
         metavar="DIR",
         help="Where what is to be sent waits, on a local disk.  [default: .audiosocket-spool beside the recordings]",
     ),

@@ -6,7 +6,6 @@ import math
 import os
 import re
 import shlex
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 from uuid import UUID
 
@@ -15,7 +14,7 @@ from click.core import ParameterSource
 from click.shell_completion import CompletionItem
 
 from audiosocket_cli.codec import KIND_BY_RATE, Kind, kind_name, kind_named
-from audiosocket_cli.commands.values import files
+from audiosocket_cli.commands.path_param import FILE_OR_FOLDER, PathParam
 from audiosocket_cli.errors import UsageError
 from audiosocket_cli.quantities import bounded_duration, parse_duration, parse_size
 
@@ -247,9 +246,10 @@ class BotRateParam(click.ParamType):
     name = "hz"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        rate_hz = int(value) if str(value).isdecimal() else 0
+        text = str(value)
+        rate_hz = int(text) if text.isascii() and text.isdecimal() and len(text) < 20 else 0
         if rate_hz % 50 or not 4000 <= rate_hz <= 192000:
-            self.fail(f"{value} Hz is not a rate that a bot can have: a multiple of 50, 4000 to 192000", param, ctx)
+            self.fail(f"{text:.60} Hz is not a rate that a bot can have: a multiple of 50, 4000 to 192000", param, ctx)
         return rate_hz
 
 
@@ -350,15 +350,10 @@ silence_option = click.option(
 
 capture_option = click.option(
     "--capture",
+    type=PathParam(FILE_OR_FOLDER, path_type=str),
     metavar="FILE|DIR",
-    shell_complete=files,
     help="Capture what passes on the wire, as pcapng: each call to DIR/<uuid>.pcapng, all to FILE, or to - for a pipe.",
 )
-
-
-def file_option(name: str, text: str) -> Callable[[Any], Any]:
-    """Return an option that names a file; `text` is its help."""
-    return click.option(name, type=click.Path(path_type=Path), metavar="FILE", help=text)
 
 
 def with_options(command: Callable[..., Any], *options: Callable[..., Any]) -> Callable[..., Any]:
@@ -377,7 +372,7 @@ def record_options(command: Callable[..., Any]) -> Callable[..., Any]:
             type=click.Choice(["caller", "server", "stereo", "mix"]),
             help="What to record; stereo has the caller left, the server right.  [default: the other side]",
         ),
-        click.option("--record", metavar="OUT", shell_complete=files, help="Record what comes back."),
+        click.option("--record", type=PathParam(path_type=str), metavar="OUT", help="Record what comes back."),
         capture_option,
     ):
         command = option(command)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -17,6 +16,7 @@ from audiosocket_cli.commands.params import (
     decode_option,
     refuse_without_effect,
 )
+from audiosocket_cli.commands.path_param import PathParam
 from audiosocket_cli.commands.server_options import (
     allow_from_option,
     calls_option,
@@ -76,7 +76,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--faults",
-    type=click.Path(path_type=Path),
+    type=PathParam(),
     metavar="FILE",
     help="Put the faults of a file into calls, one per line. SIGHUP reads the file again.",
 )

@@ -21,6 +21,7 @@ from audiosocket_cli.commands.params import (
     record_options,
     refuse_without_effect,
 )
+from audiosocket_cli.commands.path_param import FILE_OR_FOLDER, PathParam
 from audiosocket_cli.commands.values import calls, files
 from audiosocket_cli.commands.websocket_options import take_websocket, websocket_options
 from audiosocket_cli.errors import UsageError
@@ -69,7 +70,7 @@ class _ReplayCommand(OwnServerCommand):
 @click.option("--wait", type=SECONDS, metavar="TIME", help="Send silence for this long at the end.")
 @click.option(
     "--expect",
-    type=click.Path(path_type=Path, readable=False),
+    type=PathParam(FILE_OR_FOLDER),
     metavar="OLD",
     help="Compare the answer with a capture, the file of the same name in a folder, or CAPTURE itself (same).",
 )
@@ -87,11 +88,11 @@ class _ReplayCommand(OwnServerCommand):
 )  # fmt: skip
 @start_within_option
 @click.option(
-    "--junit", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
+    "--junit", type=PathParam(dir_okay=False), metavar="FILE",
     help="With --expect: also write the result as JUnit XML.",
 )  # fmt: skip
 @click.option(
-    "--html", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
+    "--html", type=PathParam(dir_okay=False), metavar="FILE",
     help="With --expect: also write the result as one HTML file.",
 )  # fmt: skip
 @websocket_options

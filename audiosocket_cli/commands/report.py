@@ -6,14 +6,14 @@ from typing import Any
 
 import click
 
-from audiosocket_cli.commands.values import files
+from audiosocket_cli.commands.path_param import FILE_OR_FOLDER, PathParam
 from audiosocket_cli.errors import UsageError
 
 
 @click.command(short_help="Make a page to look at: of a call, a day, a bench, a check.")
 @click.argument("inputs", metavar="INPUT…", nargs=-1, required=True)
 @click.option(
-    "-o", "--output", metavar="FILE|DIR/", required=True, shell_complete=files,
+    "-o", "--output", type=PathParam(FILE_OR_FOLDER, path_type=str), metavar="FILE|DIR/", required=True,
     help="Where the page goes; with DIR/ each call of a folder also gets a page of its own; - is standard output.",
 )  # fmt: skip
 @click.option("--embed", is_flag=True, help="Put the sound of the call into the page.")

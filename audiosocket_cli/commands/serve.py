@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -30,6 +29,7 @@ from audiosocket_cli.commands.params import (
     refuse_without_effect,
     silence_option,
 )
+from audiosocket_cli.commands.path_param import PathParam
 from audiosocket_cli.commands.server_options import (
     allow_from_option,
     calls_option,
@@ -74,7 +74,7 @@ _SPEAKERS: Final = ("play", "echo", "tone", "program", "bot", "bridge")
 @decode_option
 @capture_option
 @detect_dtmf_option
-@click.option("--play", type=click.Path(path_type=Path), metavar="FILE", help="Play a sound file to each caller.")
+@click.option("--play", type=PathParam(), metavar="FILE", help="Play a sound file to each caller.")
 @click.option("--echo", is_flag=True, help="Send each caller's audio back.")
 @click.option("--tone", type=click.IntRange(20, 3900), metavar="HZ", help="Play a tone to each caller.")
 @click.option("--loop", is_flag=True, help="Play the file again and again.")
@@ -125,7 +125,7 @@ _SPEAKERS: Final = ("play", "echo", "tone", "program", "bot", "bridge")
 @allow_from_option
 @click.option(
     "--allow-uuid",
-    type=click.Path(path_type=Path),
+    type=PathParam(),
     metavar="FILE",
     help="Accept only the UUIDs in this file, one per line; SIGHUP reads it again.",
 )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import click
 
 from audiosocket_cli.commands.params import (
@@ -13,8 +11,8 @@ from audiosocket_cli.commands.params import (
     CountParam,
     NetworkParam,
     SizeParam,
-    file_option,
 )
+from audiosocket_cli.commands.path_param import FOLDER, PathParam, file_option
 
 listen_option = click.option(
     "--listen", type=AddressParam(), default="127.0.0.1:9092", show_default=True, help="Where to listen."
@@ -22,7 +20,7 @@ listen_option = click.option(
 
 record_option = click.option(
     "--record",
-    type=click.Path(path_type=Path),
+    type=PathParam(FOLDER),
     metavar="DIR",
     help="Record each call to DIR/<uuid>.wav, or by a name with the fields {uuid} {date} {time} {peer}.",
 )

@@ -15,7 +15,8 @@ from audiosocket_cli.commands.params import (
     record_options,
     refuse_without_effect,
 )
-from audiosocket_cli.commands.values import files, sound_cards
+from audiosocket_cli.commands.path_param import PathParam
+from audiosocket_cli.commands.values import sound_cards
 from audiosocket_cli.errors import UsageError
 
 
@@ -23,12 +24,15 @@ from audiosocket_cli.errors import UsageError
 @click.argument("target", type=AddressParam(), required=False)
 @click.option("--listen", type=AddressParam(), help="Answer a call from Asterisk instead, and talk to the caller.")
 @click.option(
-    "--input", metavar="FILE", shell_complete=files, help="Say this file in place of the microphone; - for a pipe."
+    "--input",
+    type=PathParam(path_type=str),
+    metavar="FILE",
+    help="Say this file in place of the microphone; - for a pipe.",
 )
 @click.option(
     "--output",
+    type=PathParam(path_type=str),
     metavar="FILE",
-    shell_complete=files,
     help="Write what is heard to this file in place of the loudspeaker; - for a pipe.",
 )
 @click.option("--list-devices", is_flag=True, help="List the sound cards of this machine, and exit.")

@@ -6,11 +6,12 @@ from typing import Any
 
 import click
 
-from audiosocket_cli.commands.outbox_options import FolderParam, outbox_options, sending_wanted
+from audiosocket_cli.commands.outbox_options import outbox_options, sending_wanted
+from audiosocket_cli.commands.path_param import FOLDER, PathParam
 
 
 @click.command(short_help="Send recordings and events that wait, without a server.")
-@click.argument("folder", metavar="DIR", type=FolderParam())
+@click.argument("folder", metavar="DIR", type=PathParam(FOLDER))
 @click.option("--all", "all_calls", is_flag=True, help="Upload all calls of DIR that are not in the store yet.")
 @outbox_options
 @click.option("--json", "as_json", is_flag=True, help="Print events as JSON, one object per line.")

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from audiosocket_cli.commands.params import AddressParam, file_option, refuse_without_effect, with_options
+from audiosocket_cli.commands.params import AddressParam, refuse_without_effect, with_options
+from audiosocket_cli.commands.path_param import file_option
 from audiosocket_cli.errors import UsageError
 
 if TYPE_CHECKING:

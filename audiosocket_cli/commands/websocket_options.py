@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import click
 
 from audiosocket_cli.commands.params import is_typed, option_name
+from audiosocket_cli.commands.path_param import PathParam
 from audiosocket_cli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -58,11 +58,11 @@ def websocket_options(command: Callable[..., Any]) -> Callable[..., Any]:
             help="With ws://: a variable that tells the bot who calls (repeatable).",
         ),
         click.option(
-            "--ca", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
+            "--ca", type=PathParam(dir_okay=False), metavar="FILE",
             help="With wss://: trust the certificate authorities in this PEM file, not those of the system.",
         ),
         click.option(
-            "--headers-file", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE",
+            "--headers-file", type=PathParam(dir_okay=False), metavar="FILE",
             help="With ws://: send the headers in this file, 'Name: value' in each line.",
         ),
         click.option(

@@ -11,6 +11,7 @@ from typing import Final
 
 import click
 
+from audiosocket_cli.commands.path_param import FOLDER, PathParam
 from audiosocket_cli.errors import UsageError
 
 NAME: Final = "audiosocket.lua"
@@ -22,7 +23,7 @@ _PATIENCE_S: Final = 20.0
 
 @click.command(short_help="Print or install a dissector for Wireshark and tshark.")
 @click.option("--install", is_flag=True, help="Write it into Wireshark's folder for your own plugins.")
-@click.option("--folder", type=click.Path(path_type=Path), metavar="DIR", help="With --install: write it here instead.")
+@click.option("--folder", type=PathParam(FOLDER), metavar="DIR", help="With --install: write it here instead.")
 @click.option("--force", is_flag=True, help="With --install: overwrite another file of that name.")
 def command(*, install: bool, folder: Path | None, force: bool) -> None:
     """Print or install a dissector, so that Wireshark and tshark show AudioSocket.

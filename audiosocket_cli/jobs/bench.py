@@ -19,6 +19,7 @@ from audiosocket_cli.bench.verdict import Change, Threshold, changes, parse_thre
 from audiosocket_cli.codec import Kind, rate_of
 from audiosocket_cli.errors import NetworkError, UsageError
 from audiosocket_cli.jobs.outcome import Outcome
+from audiosocket_cli.jobs.reports import prepare_reports
 from audiosocket_cli.net.loop import run
 from audiosocket_cli.net.target import parse_target
 from audiosocket_cli.net.websocket_target import WebSocketWanted, complete_target
@@ -90,13 +91,13 @@ def bench(wanted: BenchWanted) -> Outcome:
             raise UsageError("write bench report FILE, without --find-limit and --output")
         return _judge(read_result(Path(wanted.words[1])), wanted, asked, old)
     plan = _plan(wanted)
-    _check_output(wanted)
     if wanted.find_limit:
         if not asked:
             raise UsageError("--find-limit needs a limit to check: add --threshold, such as 'echo_p99<150ms'")
         if wanted.as_csv or old or wanted.output:
             raise UsageError("--find-limit cannot be used with --csv, --compare or --output")
         return _find_limit(plan, wanted, asked)
+    _check_output(wanted)
     result = _run(plan, wanted)
     is_kept = wanted.output is None or _save(result, wanted.output)
     return _judge(result, wanted, asked, old) | Outcome(failed=not is_kept)
@@ -152,8 +153,10 @@ def _load(wanted: BenchWanted) -> Load:
 
 
 def _check_output(wanted: BenchWanted) -> None:
-    if wanted.output is not None and os.path.exists(wanted.output) and not wanted.force:
-        raise UsageError(f"{wanted.output} exists; choose another name or add --force")
+    """Prove before the load that its result can be kept. Raises `UsageError`."""
+    prepare_reports(output=wanted.output, force=wanted.force)
+    if wanted.output is not None and os.path.exists(wanted.output) and not os.access(wanted.output, os.W_OK):
+        raise UsageError(f"cannot write {wanted.output}: permission denied")  # it is not replaced, but written again
 
 
 def _save(result: BenchResult, output: Path) -> bool:

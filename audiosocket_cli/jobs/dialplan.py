@@ -104,7 +104,7 @@ def _together(files: Sequence[PlanFile]) -> Iterator[str]:
 
 def _write(files: Sequence[PlanFile], folder: Path, *, overwrite: bool) -> None:
     """Write files into a folder, which is made; no one is overwritten unless told so. Raises `UsageError`."""
-    taken = [str(folder / file.name) for file in files if (folder / file.name).exists()]
+    taken = [str(folder / file.name) for file in files if os.path.exists(folder / file.name)]
     if taken and not overwrite:
         raise UsageError(f"{', '.join(taken)} would be overwritten: add --force, or choose another folder")
     for file in files:

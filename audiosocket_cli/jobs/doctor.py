@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from audiosocket_cli.disk import status_of
 from audiosocket_cli.doctor.look import Look
 from audiosocket_cli.doctor.visit import visit
 from audiosocket_cli.errors import FileError, UsageError
@@ -67,7 +68,7 @@ def _looks(wanted: DoctorWanted) -> list[Look]:
         looks += _asterisk_looks(wanted)
     if "" in wanted.words:
         raise UsageError("a TARGET or FILE is empty: write HOST:PORT, or the name of a file")
-    looks += [_file_look(Path(word)) if Path(word).exists() else _target_look(word) for word in wanted.words]
+    looks += [_file_look(Path(word)) if status_of(word) else _target_look(word) for word in wanted.words]
     if wanted.logs:
         from audiosocket_cli.doctor.log.log import look_at_log_files
 

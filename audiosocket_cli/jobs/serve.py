@@ -24,6 +24,7 @@ from audiosocket_cli.call.phases import Limits
 from audiosocket_cli.call.recording.recording import Decode, Layout
 from audiosocket_cli.call.sources.basic import Echo, PromptSource, Silence, Source
 from audiosocket_cli.call.sources.prompts import Prompt
+from audiosocket_cli.disk import is_folder, status_of
 from audiosocket_cli.errors import UsageError
 from audiosocket_cli.jobs.answering import answer_as_worker, answer_calls, answer_with_workers
 from audiosocket_cli.jobs.bridge import BridgeWanted, bridge_maker
@@ -135,8 +136,8 @@ def _options(wanted: ServeWanted) -> ServeOptions:
 
 
 def _folder_of_variables(folder: Path | None) -> Path | None:
-    if folder is not None and not folder.is_dir():
-        what = "it is not a folder; name" if folder.exists() else "there is no such folder; make it, or name"
+    if folder is not None and not is_folder(folder):
+        what = "it is not a folder; name" if status_of(folder) else "there is no such folder; make it, or name"
         raise UsageError(f"cannot read variables from {folder}: {what} another for --variables")
     return folder
 

@@ -123,6 +123,8 @@ def _options(function: BotFunction, listen: Address, options: ServingOptions) ->
         raise UsageError(f"on_event={on_event!r:.80} cannot be called as a function that is not async")
     bot = FunctionOptions(function, name, rate_hz, grace_s)
     record, capture = options.get("record"), options.get("capture")
+    if "" in (record, capture):
+        raise UsageError("the name of a folder or file is empty: write one, such as '.', or None for none")
     output = None if record is None else FileOutput.in_folder(Path(record))
     if output is not None:
         output.prepare()

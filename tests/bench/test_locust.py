@@ -271,6 +271,7 @@ def test_a_process_of_callers_that_dies_is_replaced_and_the_figures_are_invalid(
 WRONG = {
     "no protocol": ("ws://bot/ws", [], "", "which protocol does ws://bot/ws speak? Add --protocol twilio, chan-web"),
     "no such value": ("bot", ["--threshold", "ecko_p95<1s"], "", "is not a value of a result: do you mean echo_p95"),
+    "a file that cannot be": ("bot", ["--result", "/dev/null/none/r.json"], "", "cannot write /dev/null/none/r.json: "),
     "a file that is there": ("bot", ["--result", "locustfile.py"], "", "locustfile.py exists; choose another name"),
     "no library": (
         "ws://bot/ws", ["--protocol", "raw"], "import sys; sys.modules['websockets'] = None\n",

@@ -21,6 +21,9 @@ import pytest
 import soundfile
 
 from audiosocket_cli.audio.pcm import tone
+from audiosocket_cli.cli import root
+from audiosocket_cli.errors import UsageError
+from support.nobody import as_nobody
 from support.peers import free_port, get
 from support.running import COMMAND, Serve, run, wait_until
 
@@ -350,6 +353,22 @@ def test_files_are_neither_overwritten_nor_misread(tmp_path: Path) -> None:
     done = run("bench", "report", path)
     assert (done.returncode, "bench --output wrote" in done.stderr) == (5, True)
     assert run("bench", "report", tmp_path / "none.json").returncode == 5
+
+
+def test_a_result_that_cannot_be_kept_is_refused_before_the_load(tmp_path: Path) -> None:
+    done = run("bench", "127.0.0.1:1", "--duration", "1s", "--output", "/dev/null/none/b.json")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert done.stderr.startswith("audiosocket: error: cannot write /dev/null/none/b.json: ")
+    done = run("bench", "127.0.0.1:1", "--duration", "1s", "--output", tmp_path / ("n" * 300))
+    assert (done.returncode, done.stderr.endswith("file name too long\n")) == (2, True)
+
+
+def test_a_result_is_not_kept_over_a_file_of_somebody_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "b.json").touch()
+    (tmp_path / "b.json").chmod(0o444)
+    monkeypatch.chdir(tmp_path)
+    with as_nobody(tmp_path), pytest.raises(UsageError, match=r"cannot write b\.json: permission denied"):
+        root.main(["bench", "127.0.0.1:1", "--duration", "1s", "--output", "b.json", "--force"], standalone_mode=False)
 
 
 # Nobody there, or nobody any more.

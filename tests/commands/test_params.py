@@ -78,3 +78,17 @@ def test_a_variable_of_the_environment_is_held_to_the_same() -> None:
     assert (done.returncode, done.stderr.count("\n")) == (2, 1)
     assert "AUDIOSOCKET_PLAY_WAIT" in done.stderr
     assert "'1e308' is longer than a year" in done.stderr
+
+
+@pytest.mark.parametrize("option", ["--exec-rate", "--bot-rate"])
+def test_a_rate_may_be_written_with_any_number_of_digits(option: str) -> None:
+    param = param_of("serve", option)
+    for text in ("1" * 5000, "8001", "²"):
+        with pytest.raises(click.BadParameter, match="is not a rate that a bot can have"):
+            param.type.convert(text, param, None)
+    assert param.type.convert("8000", param, None) == 8000
+
+
+def test_no_variable_sets_an_option_that_is_not_shown() -> None:
+    assert param_of("serve", "--worker").envvar is None
+    assert param_of("serve", "--workers").envvar == "AUDIOSOCKET_SERVE_WORKERS"

@@ -287,6 +287,8 @@ async def no_argument() -> None:
         (echo, {"grace_s": None}, UsageError, "grace_s=None is not a length of time"),
         (echo, {"on_event": 5}, UsageError, "on_event=5 cannot be called as a function that is not async"),
         (echo, {"on_event": echo}, UsageError, "cannot be called as a function that is not async"),
+        (echo, {"record": ""}, UsageError, "the name of a folder or file is empty"),
+        (echo, {"capture": ""}, UsageError, "the name of a folder or file is empty"),
         (echo, {"record": "/proc/calls"}, UsageError, "cannot record to /proc/calls"),
         (echo, {"port": 9092}, TypeError, "unexpected keyword argument 'port'"),
     ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import os
 import re
 from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Iterator
@@ -31,7 +32,7 @@ _SNIFFED: Final = 4096
 class Files:
     """The files that were read, so that none is read twice."""
 
-    seen: set[Path] = field(default_factory=set)
+    seen: set[str] = field(default_factory=set)
     _unread: list[tuple[Place, str]] = field(default_factory=list)
 
     def read(self, path: Path) -> Dialplan:
@@ -43,10 +44,10 @@ class Files:
 
     def has(self, path: Path) -> bool:
         """Whether a file has been read."""
-        return path.resolve() in self.seen
+        return os.path.realpath(path) in self.seen
 
     def _lines(self, path: Path, depth: int) -> Iterator[SourceLine]:
-        self.seen.add(path.resolve())
+        self.seen.add(os.path.realpath(path))
         shown = str(path) if depth == 1 else path.name
         for number, text in enumerate(_text_lines(path), 1):
             place = Place(shown, number)

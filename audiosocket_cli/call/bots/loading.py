@@ -11,11 +11,13 @@ import re
 import sys
 import traceback
 from pathlib import Path
+from stat import S_ISREG
 from types import ModuleType
 from typing import cast
 
 from audiosocket_cli.call.bots.block_watch import OURS
 from audiosocket_cli.call.bots.function import BotFunction
+from audiosocket_cli.disk import status_of
 from audiosocket_cli.errors import UsageError
 
 
@@ -49,7 +51,7 @@ def _module(spec: str, name: str) -> ModuleType:
     except ModuleNotFoundError as error:
         if error.name is None or not (name == error.name or name.startswith(f"{error.name}.")):
             raise UsageError(f"cannot load the bot {spec}: {_why(error)}") from None
-        hint = f"; for the file write {name}.py:…" if Path(f"{name}.py").exists() else ""
+        hint = f"; for the file write {name}.py:…" if os.path.exists(f"{name}.py") else ""
         raise UsageError(
             f"cannot load the bot {spec}: there is no module {error.name} in {Path.cwd()} or on Python's path{hint}"
         ) from None
@@ -58,7 +60,8 @@ def _module(spec: str, name: str) -> ModuleType:
 
 
 def _file(spec: str, path: Path) -> ModuleType:
-    if not path.is_file():
+    status = status_of(path)
+    if status is None or not S_ISREG(status.st_mode):
         raise UsageError(f"cannot load the bot {spec}: there is no file {path}")
     _search_first(path.resolve().parent)
     name = path.stem if path.stem.isidentifier() and path.stem not in sys.modules else f"bot_{abs(hash(path)):x}"
@@ -104,7 +107,7 @@ def _others(module: ModuleType, name: str) -> str:
 def _why_another(module: ModuleType, name: str) -> str:
     """Say that a module is not the file of that name in the working directory, if so: it was loaded before."""
     path = Path(f"{name}.py")
-    if not path.is_file() or os.path.realpath(getattr(module, "__file__", None) or "") == os.path.realpath(path):
+    if not os.path.isfile(path) or os.path.realpath(getattr(module, "__file__", None) or "") == os.path.realpath(path):
         return ""
     return f": it is a module of Python; for the file write {path}:…"
 

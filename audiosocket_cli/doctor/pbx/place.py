@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from audiosocket_cli.disk import is_folder
 from audiosocket_cli.doctor.pbx.asterisk_processes import asterisk_processes
 from audiosocket_cli.errors import UsageError
 
@@ -207,10 +208,10 @@ def _place_under(root: str) -> Place:
 
 
 def _check_folder(root: str) -> Path:
-    folder = Path(root).resolve()
-    if not folder.is_dir():
+    """Raises `UsageError`, and `FileError` where it may not be looked at."""
+    if not is_folder(root):
         raise UsageError(f"--asterisk-root {root!r:.200} is not a folder")
-    return folder
+    return Path(os.path.realpath(root))
 
 
 async def run_program(words: Sequence[str], seconds: float = MAX_SECONDS) -> Done:
