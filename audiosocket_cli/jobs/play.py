@@ -117,7 +117,7 @@ def _progress(playback: Playback) -> Progress:
 
 def _outcome(placed: PlacedCall, playback: Playback, *, until_hangup: bool) -> Outcome:
     damaged = playback.speech_notes.has_failed
-    is_cut = not (playback.finished or damaged) or placed.tail_lost or (until_hangup and placed.server_vanished)
+    is_cut = not (playback.finished or damaged) or placed.tail_lost
     return Outcome(damaged=damaged, failed=is_cut, timed_out=until_hangup and not placed.ended_by_server)
 
 
