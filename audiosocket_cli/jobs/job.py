@@ -102,7 +102,9 @@ def _judged(job: Job, placed: PlacedCall | NetworkError) -> Outcome:
     if isinstance(placed, PlacedCall):
         outcome = outcome_of_call(placed) | job.judge_placed(placed)
         if placed.server_vanished and "bridge" not in placed.result:  # of a WebSocket bot a finding says it
-            say("the server did not hang up, the connection was lost: see audiosocket help finding server-closes-unread")
+            say(
+                "the server did not hang up, the connection was lost: see audiosocket help finding server-closes-unread"
+            )
         return outcome
     if len(job.uuids) == 1:
         raise placed

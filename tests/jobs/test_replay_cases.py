@@ -9,15 +9,12 @@ from uuid import UUID
 import pytest
 
 from audiosocket_cli.errors import FileError, NothingError, UsageError
-from audiosocket_cli.jobs.replay import SAME, ReplayWanted
+from audiosocket_cli.jobs.replay import SAME
 from audiosocket_cli.jobs.replay_cases import find_cases
 from support.captured import UUID_1, UUID_2, a_normal_call, write_lines
+from support.replayed import replay_wanted
 
-WANTED = ReplayWanted(
-    captured="", target=None, listen=None, timing="recorded", speed=1, max_gap=None, from_s=None, to_s=None, loop=1,
-    call=None, uuid="new", calls=1, wait=None, expect=SAME, tolerance=0.2, least_correlation=0.8, capture=None,
-    record=None, layout=None, force=False, as_json=False,
-)  # fmt: skip
+WANTED = replay_wanted(expect=SAME)
 
 
 def capture(path: Path, *uuids: UUID) -> Path:
