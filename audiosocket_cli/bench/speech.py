@@ -6,6 +6,7 @@ from caller to caller and is the same for the same seed. Every 200 ms a frame ca
 
 from __future__ import annotations
 
+import os
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -81,9 +82,12 @@ class Speech:
 
 def sound_files(path: Path) -> list[Path]:
     """Return the file, or the files of a folder, by name. Raises `FileError`."""
-    if not path.is_dir():
+    if not os.path.isdir(path):
         return [path]
-    files = sorted(file for file in path.iterdir() if file.is_file() and not file.name.startswith("."))
+    try:
+        files = sorted(file for file in path.iterdir() if file.is_file() and not file.name.startswith("."))
+    except OSError as error:
+        raise FileError(f"cannot read {error.filename}: {(error.strerror or str(error)).lower()}") from None
     if not files:
         raise FileError(f"cannot play {path}: there are no files in that folder")
     return files
