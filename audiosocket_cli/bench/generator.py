@@ -105,7 +105,7 @@ class Generator:
     async def _run_slot(self, slot: Slot) -> None:
         end_s = self._epoch_s + slot.end_s
         due_s = self._epoch_s + slot.start_s
-        while not self._stopped.is_set() and end_s - time.monotonic() > _MIN_CALL_S:
+        while not self._stopped.is_set():
             length_s = min(end_s - due_s, self.load.call_duration_s or end_s)
             await self._place(due_s, length_s)
             if slot.once:

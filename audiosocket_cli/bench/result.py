@@ -180,6 +180,8 @@ def _faults_of_ours(progress: Progress, max_lateness_ms: float) -> list[str]:
     sent, unsent = figures.counts["frames_sent"], figures.counts["frames_unsent"]
     if unsent > _MAX_UNSENT * (sent + unsent):
         faults.append(f"{unsent} of {sent + unsent} frames were not sent by the end of their calls")
+    if not figures.counts["placed"] and not faults:
+        faults.append("no call was placed")
     if figures.worst_stall_s > _MAX_STALL_S:
         faults.append(f"a process that placed calls did not run for {figures.worst_stall_s:.2f} s")
     return faults

@@ -87,7 +87,7 @@ def sound_files(path: Path) -> list[Path]:
     try:
         files = sorted(file for file in path.iterdir() if file.is_file() and not file.name.startswith("."))
     except OSError as error:
-        raise FileError(f"cannot read {path}: {(error.strerror or str(error)).lower()}") from None
+        raise FileError(f"cannot read {error.filename}: {(error.strerror or str(error)).lower()}") from None
     if not files:
         raise FileError(f"cannot play {path}: there are no files in that folder")
     return files

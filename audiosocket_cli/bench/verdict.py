@@ -11,11 +11,14 @@ from typing import Any, Final
 
 from audiosocket_cli.bench.result import NAMES, RATES, STATISTICS, BenchResult
 from audiosocket_cli.errors import UsageError
+from audiosocket_cli.quantities import parse_duration
 
 _OPERATORS: Final[dict[str, Callable[[float, float], bool]]] = {
     "<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge,
 }  # fmt: skip
-_THRESHOLD: Final = re.compile(r"\s*([A-Za-z]\w*)\s*(<=|>=|<|>)\s*(\d+(?:\.\d*)?)\s*(ms|s|%|)\s*")
+_THRESHOLD: Final = re.compile(r"([A-Za-z]\w*)\s*(<=|>=|<|>)\s*([0-9.].*)")
+_NUMBER: Final = re.compile(r"([0-9]+(?:\.[0-9]*)?)\s*(%?)")
+_SPACED_UNIT: Final = re.compile(r"(?<=[0-9.])\s+(?=[a-z])")
 
 COMPARED: Final = (
     *(
@@ -56,28 +59,41 @@ class Threshold:
 
 def parse_threshold(text: str) -> Threshold:
     """Read `turn_p95<800ms`, `errors<=0`, `error_rate<1%`. Raises `UsageError`, for unknown names with near ones."""
-    match = _THRESHOLD.fullmatch(text)
+    match = _THRESHOLD.fullmatch(text.strip())
     if match is None:
         raise UsageError(
-            f"{text!r} is not a threshold: write NAME<VALUE, as in turn_p95<800ms, errors<=0, error_rate<1%"
+            f"{text!r:.80} is not a threshold: write NAME<VALUE, as in turn_p95<800ms, errors<=0, error_rate<1%"
         )
-    name, sign, number, unit = match.groups()
+    name, sign, value = match.groups()
     if name not in NAMES:
         near = difflib.get_close_matches(name, NAMES, n=4, cutoff=0.5)
         hint = f"do you mean {', '.join(near)}?" if near else "choose from turn_p95, echo_p50, errors, gaps_60 and more"
-        raise UsageError(f"{name!r} in {text!r} is not a value of a result: {hint}")
-    bound = float(number)
-    if is_time(name):
-        if unit == "%":
-            raise UsageError(f"{text!r} has % for a time: write ms or s")
-        bound *= 1000 if unit == "s" else 1
-    elif unit in ("ms", "s"):
-        raise UsageError(f"{text!r} has {unit} for what is not a time: leave it out")
-    elif unit == "%" and name in ("error_rate", "audio_rate"):
-        bound /= 100
-    elif unit == "%" and name != "cpu_percent":
-        raise UsageError(f"{text!r} has % for a number: leave it out")
-    return Threshold(name, sign, bound, text.strip())
+        raise UsageError(f"{name!r:.40} in {text!r:.80} is not a value of a result: {hint}")
+    return Threshold(name, sign, _time_ms(value, text) if is_time(name) else _number(name, value, text), text.strip())
+
+
+def _time_ms(value: str, text: str) -> float:
+    if value.endswith("%"):
+        raise UsageError(f"{text!r:.80} has % for a time: write ms or s")
+    try:
+        return round(parse_duration(_SPACED_UNIT.sub("", value), unit="ms", zero=True) * 1000, 6)
+    except UsageError:
+        raise UsageError(
+            f"{text!r:.80} has no length of time: write one as 800ms, 1.5s or 1m30s; a number alone is ms"
+        ) from None
+
+
+def _number(name: str, value: str, text: str) -> float:
+    match = _NUMBER.fullmatch(value)
+    if match is None:
+        unit = value.lstrip("0123456789. ")
+        raise UsageError(f"{text!r:.80} has {unit!r:.20} after a number that is not a time: leave it out")
+    bound = float(match[1])
+    if not match[2] or name == "cpu_percent":
+        return bound
+    if name not in ("error_rate", "audio_rate"):
+        raise UsageError(f"{text!r:.80} has % for a number: leave it out")
+    return bound / 100
 
 
 def is_time(name: str) -> bool:

@@ -70,10 +70,10 @@ def command(ctx: click.Context, /, **given: Any) -> None:
     The result says how fast the other side answered: from the end of our last speech to the beginning of theirs. Speech
     that was already going on does not count as an answer.
 
-    Exits with 0 when all was played, 1 when the other side ended the call before that, or the last audio did not
-    arrive, or no answer came within --expect-audio-within, 3 when TARGET cannot be reached, 4 when it sent a frame that
-    ends a call in Asterisk, 5 when FILE is not sound, or damaged, 7 when --until-hangup --wait TIME passed without a
-    hangup.
+    Exits with 0 when all was played, 1 when the other side ended the call before that, or the connection was lost, or
+    the last audio did not arrive, or no answer came within --expect-audio-within, 3 when TARGET cannot be reached, 4
+    when it sent a frame that ends a call in Asterisk, 5 when FILE is not sound, or damaged, 7 when --until-hangup
+    --wait TIME passed without a hangup.
     """
     from audiosocket_cli.jobs.job import refuse_two_ends, run_job
     from audiosocket_cli.jobs.play import PlayWanted, file_and_target, play_job

@@ -132,8 +132,9 @@ def command(ctx: click.Context, /, **given: Any) -> None:
     a capture; the last word that does not is TARGET. NAME.expect.toml beside a capture says what is compared, and how
     closely. CMD starts the server; {port} is replaced by a free port.
 
-    Exits with 0 when all was played and the answer was as expected, 1 when not, 3 when TARGET cannot be reached, 4 when
-    TARGET sent what ends a call in Asterisk, 5 when CAPTURE cannot be read, 6 when it holds nothing to play.
+    Exits with 0 when all was played and the answer was as expected, 1 when not, or when the connection was lost, 3 when
+    TARGET cannot be reached, 4 when TARGET sent what ends a call in Asterisk, 5 when CAPTURE cannot be read, 6 when it
+    holds nothing to play.
     """
     from audiosocket_cli.jobs.job import refuse_two_ends, run_job
     from audiosocket_cli.jobs.replay import ReplayWanted, replay_job

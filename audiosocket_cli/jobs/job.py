@@ -75,7 +75,7 @@ def outcome_of_server(summary: ServeSummary) -> Outcome:
 def outcome_of_call(placed: PlacedCall) -> Outcome:
     """Return the outcome of a placed call, by the rules for all commands that place one."""
     lost = placed.recording_error or placed.capture_error
-    return Outcome(placed.signal, failed=bool(lost), protocol_broken=placed.protocol_broken)
+    return Outcome(placed.signal, failed=bool(lost) or placed.server_vanished, protocol_broken=placed.protocol_broken)
 
 
 def _answered(job: Job, listen: Address) -> Outcome:
@@ -100,7 +100,12 @@ def _placed(job: Job, target: Target) -> Outcome:
 
 def _judged(job: Job, placed: PlacedCall | NetworkError) -> Outcome:
     if isinstance(placed, PlacedCall):
-        return outcome_of_call(placed) | job.judge_placed(placed)
+        outcome = outcome_of_call(placed) | job.judge_placed(placed)
+        if placed.server_vanished and "bridge" not in placed.result:  # of a WebSocket bot a finding says it
+            say(
+                "the server did not hang up, the connection was lost: see audiosocket help finding server-closes-unread"
+            )
+        return outcome
     if len(job.uuids) == 1:
         raise placed
     say(str(placed))

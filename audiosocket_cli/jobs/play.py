@@ -100,7 +100,7 @@ def _to_server(wanted: PlayWanted) -> Job:
         outcome = _outcome(placed, playback, until_hangup=wanted.until_hangup)
         outcome |= Outcome(failed=bool(source.failure) or not told)
         if (outcome | outcome_of_call(placed)).exit_code == ExitCode.TIMEOUT:
-            say(f"the server did not hang up within {wanted.wait:g} s of the end of the file")
+            _say_that_nobody_hung_up(wanted, "server")
         return outcome
 
     uuids = [wanted.uuid or uuid4()]
@@ -117,7 +117,7 @@ def _progress(playback: Playback) -> Progress:
 
 def _outcome(placed: PlacedCall, playback: Playback, *, until_hangup: bool) -> Outcome:
     damaged = playback.speech_notes.has_failed
-    is_cut = not (playback.finished or damaged) or placed.tail_lost or (until_hangup and placed.server_vanished)
+    is_cut = not (playback.finished or damaged) or placed.tail_lost
     return Outcome(damaged=damaged, failed=is_cut, timed_out=until_hangup and not placed.ended_by_server)
 
 
@@ -147,10 +147,19 @@ def _to_caller(wanted: PlayWanted) -> Job:
         if source is not None:
             for line in [*reply_lines(source), *filter(None, [source.failure])]:
                 say(line)
-        return Outcome(failed=source is None or bool(source.failure), damaged=damaged)
+        failed = source is None or bool(source.failure)
+        timed_out = wanted.until_hangup and source is not None and source.ended_call
+        outcome = Outcome(signal, damaged=damaged, failed=failed, timed_out=timed_out)
+        if outcome.exit_code == ExitCode.TIMEOUT:
+            _say_that_nobody_hung_up(wanted, "caller")
+        return outcome
 
     options = _call_options(wanted, make_source, output, "caller")
     return Job(options, as_json=wanted.as_json, judge_answered=judge)
+
+
+def _say_that_nobody_hung_up(wanted: PlayWanted, who: str) -> None:
+    say(f"the {who} did not hang up within {wanted.wait:g} s of the end of the file")
 
 
 def _stay_s(wanted: PlayWanted, wait_s: float | None) -> float:

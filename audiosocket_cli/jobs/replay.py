@@ -293,6 +293,8 @@ def _to_caller(wanted: ReplayWanted, script: Script) -> Job:
     if stay_s is None:  # where the caller ended the call, until they do so again
         stay_s = math.inf if script.ended_by is Side.CALLER else POST_ROLL_MS / 1000
     replay = _options(script, wanted, stay_s, fill=True)
+    # A caller may end the call as they did, and a little sooner.
+    tolerance_s = wanted.tolerance if script.ended_by is Side.CALLER else 0.0
     sources: list[ReplaySource] = []
 
     def make_source() -> ReplaySource:
@@ -302,7 +304,7 @@ def _to_caller(wanted: ReplayWanted, script: Script) -> Job:
     def judge(signal: int | None) -> Outcome:
         for source in sources:
             if source.said or source.failures:  # the others never became calls
-                source.give_up(hung_up=not source.finished)
+                source.give_up(hung_up=not source.finished, tolerance_s=tolerance_s)
         failures = [failure for source in sources for failure in source.failures]
         for line in [line for source in sources for line in expectation_lines(source)] + failures:
             say(line)

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import NoReturn
 
 from audiosocket_cli.analysis.compare import Answer
 from audiosocket_cli.call.sources.script import Script
@@ -53,7 +54,7 @@ def _files(path: Path) -> Iterator[tuple[Path, Path]]:
             raise UsageError("standard input cannot be combined with other captures: name files")
         yield path, Path(path.name)
         return
-    files = sorted(each for each in path.rglob("*") if each.is_file() and not each.name.startswith("."))
+    files = _files_below(path)
     captures = [each for each in files if stem_of(each) is not None]
     beside = {each.with_name(f"{stem_of(each)}{SUFFIX}") for each in captures}
     for each in files:
@@ -65,6 +66,20 @@ def _files(path: Path) -> Iterator[tuple[Path, Path]]:
     if left_out:
         say(f"{path}: left out {counted(left_out, 'file')}: captures end in {', '.join(CAPTURES)}")
     yield from ((each, each.relative_to(path)) for each in captures)
+
+
+def _files_below(folder: Path) -> list[Path]:
+    """Return the files of a folder and of those in it, without hidden ones. Raises `FileError` for what nobody lets us
+    look into: no capture is left out without a word."""
+
+    def fail(error: OSError) -> NoReturn:
+        raise error
+
+    below = (Path(inner, name) for inner, _, names in os.walk(folder, onerror=fail) for name in names)
+    try:
+        return sorted(each for each in below if not each.name.startswith(".") and each.is_file())
+    except OSError as error:
+        raise FileError(f"cannot read {error.filename}: {(error.strerror or str(error)).lower()}") from None
 
 
 def _cases(wanted: ReplayWanted, path: Path, inner: Path) -> Iterator[ReplayCase]:

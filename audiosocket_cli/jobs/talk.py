@@ -178,7 +178,7 @@ def _judge_placed(wanted: TalkWanted, talkers: list[Talker], placed: PlacedCall,
         as_json=wanted.as_json,
         to_stderr=to_stderr or wanted.output == "-",
     )
-    return _outcome_of(talker) | Outcome(failed=placed.server_vanished or not told)
+    return _outcome_of(talker) | Outcome(failed=not told)
 
 
 def _judge_answered(talkers: list[Talker], signal: int | None) -> Outcome:

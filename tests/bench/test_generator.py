@@ -6,6 +6,7 @@ import asyncio
 import socket
 import time
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -42,6 +43,17 @@ def test_a_server_that_is_not_there_is_counted_and_called_again_after_a_second()
     assert {row["ended"] for row in made.rows} == {"refused"}
     assert sorted(row["call"] for row in made.rows) == [0, 1, 2, 3]
     assert made.peak_calls == 0
+
+
+@pytest.mark.parametrize("load", [Load(duration_s=0.001), Load(rate=1, duration_s=0.1, call_duration_s=0.1)])
+def test_each_caller_calls_once_however_short_the_load_is(load: Load) -> None:
+    async def main() -> Generator:
+        made = generator(free_port(), load)
+        await made.run(time.monotonic())
+        return made
+
+    made = asyncio.run(main())
+    assert made.figures.counts["placed"] == made.figures.counts["refused"] == 1
 
 
 def test_arrivals_beyond_the_most_calls_at_once_are_left_out_and_counted() -> None:

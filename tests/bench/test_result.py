@@ -12,8 +12,12 @@ from hypothesis import strategies as st
 
 import audiosocket_cli.bench.result
 from audiosocket_cli.bench.figures import ERRORS, METRICS, Figures
-from audiosocket_cli.bench.result import COUNTS, NAMES, BenchResult, read_result, result_from_json
+from audiosocket_cli.bench.load import Load
+from audiosocket_cli.bench.plan import Plan, Progress
+from audiosocket_cli.bench.result import COUNTS, NAMES, BenchResult, read_result, result_from_json, result_of
+from audiosocket_cli.codec import Kind
 from audiosocket_cli.errors import FileError
+from audiosocket_cli.net.address import Address
 from audiosocket_cli.text import printable
 from audiosocket_cli.ui.bench_report import bench_lines, csv_lines, verdict_lines
 from support.bench_results import SETTINGS
@@ -36,6 +40,11 @@ def test_a_file_gives_the_same_values_again(tmp_path: Path) -> None:
     before = result(turn=500.0, echo=1.0)
     before.save(tmp_path / "new" / "result.json")
     assert read_result(tmp_path / "new" / "result.json").as_json() == before.as_json()
+
+
+def test_a_load_that_placed_no_call_shows_nothing() -> None:
+    plan = Plan(Address("127.0.0.1", 9), Load(), Kind.SLIN)
+    assert result_of(plan, Progress(), started_at="", max_lateness_ms=10).invalid == ["no call was placed"]
 
 
 amounts = st.floats(0, 1e5)

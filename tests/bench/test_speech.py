@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from audiosocket_cli.audio.pcm import SPEECH_DBFS, from_slin, level_dbfs
-from audiosocket_cli.bench.speech import Speech, Talk
+from audiosocket_cli.bench.speech import Speech, Talk, sound_files
 from audiosocket_cli.codec import Kind
+from audiosocket_cli.errors import FileError
+from support.nobody import as_nobody
 
 
 @pytest.mark.parametrize("kind", [Kind.SLIN, Kind.SLIN16, Kind.SLIN48])
@@ -44,3 +48,10 @@ def test_a_call_has_pauses_in_which_a_bot_answers() -> None:
     assert len(pauses_s) > 10
     assert min(pauses_s) >= 1.5
     assert max(pauses_s) <= 3.1
+
+
+def test_a_folder_of_sounds_that_may_not_be_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("voices").mkdir(mode=0o000)
+    with as_nobody(tmp_path), pytest.raises(FileError, match=r"^cannot read voices: permission denied$"):
+        sound_files(Path("voices"))

@@ -23,7 +23,9 @@ def result(**times_ms: float) -> BenchResult:
     [
         ("turn_p95<800ms", True), ("turn_p95<0.4s", False), (" turn_p95 <= 500 ", True), ("turn_max>400", True),
         ("turn_mean>=501ms", False), ("errors<=2", True), ("errors<2", False), ("error_rate<2.5%", True),
-        ("error_rate<0.02", False), ("gaps_60<1", True), ("refused>=2", True), ("echo_p50<1h", None),
+        ("error_rate<0.02", False), ("gaps_60<1", True), ("refused>=2", True), ("echo_p50<1x", None),
+        ("turn_p95<1h", True), ("turn_p95<1m30s", True), ("turn_p95 < .4 s", False), ("turn_max>=0", True),
+        ("turn_p95<=500ms", True), ("turn_p95<30s1m", None), ("turn_p95<2y", None), ("turn_p95<400d", None),
     ],
 )  # fmt: skip
 def test_thresholds(text: str, holds: bool | None) -> None:
@@ -41,7 +43,8 @@ def test_what_was_never_seen_holds_no_threshold() -> None:
 @pytest.mark.parametrize(
     ("text", "hint"),
     [("turn_p59<1s", "turn_p95"), ("eror_rate<1%", "error_rate"), ("xyz<1", "choose from"), ("turn_p95<1%", "write ms"),
-     ("errors<1ms", "leave it out"), ("turn_p95=1", "not a threshold"), ("turn_p95<", "not a threshold")],
+     ("errors<1ms", "leave it out"), ("turn_p95=1", "not a threshold"), ("turn_p95<", "not a threshold"),
+     ("errors<1m", "leave it out"), ("turn_p95<5x", "a number alone is ms"), ("errors<x", "not a threshold")],
 )  # fmt: skip
 def test_what_is_no_threshold_is_refused_with_a_hint(text: str, hint: str) -> None:
     with pytest.raises(UsageError, match=hint):

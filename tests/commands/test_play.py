@@ -418,6 +418,24 @@ def test_a_caller_who_hangs_up_before_the_end_is_code_1(answer: Callable[..., Se
     assert err.splitlines()[-1] == "the caller hung up before everything was played"
 
 
+@pytest.mark.parametrize(
+    ("wait", "caller", "code", "says"),
+    [
+        ("0.3", ["--until-hangup"], 7, "the caller did not hang up within 0.3 s of the end of the file"),
+        ("1m", ["--wait", "3"], 0, "answered 1 call with "),
+    ],
+    ids=["never", "in time"],
+)
+def test_a_caller_who_does_not_hang_up_in_time_is_code_7(
+    answer: Callable[..., Serving], tone_file: Path, wait: str, caller: list[str], code: int, says: str
+) -> None:
+    playing = answer("play", tone_file, "--duration", "0.5", "--until-hangup", "--wait", wait)
+    assert run("play", tone_file, playing.target, "--duration", "0.2", *caller).returncode == 0
+    returned, _, err = playing.end(0)
+    assert returned == code, err
+    assert err.splitlines()[-1].startswith(says)
+
+
 def test_standard_input_is_played_to_a_caller_too(answer: Callable[..., Serving], tmp_path: Path) -> None:
     samples = tone(500, 8000, 0.5)
     wav = io.BytesIO()

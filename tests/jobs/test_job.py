@@ -17,6 +17,7 @@ from audiosocket_cli.jobs.outcome import Outcome
 from audiosocket_cli.model import How
 from audiosocket_cli.net.address import Address, parse_address
 from audiosocket_cli.net.client import PlacedCall
+from support.bots import Closed, Heard, bot
 
 UUIDS = [UUID(int=number) for number in (1, 2)]
 NOBODY = Address("127.0.0.1", 9)
@@ -67,6 +68,20 @@ def test_each_placed_call_is_judged_and_all_of_them_together(
     assert outcome == Outcome(damaged=True, timed_out=True)
     assert outcome.exit_code == ExitCode.DAMAGED
     assert ("ended by server" in capsys.readouterr().out) == is_logged
+
+
+@pytest.mark.parametrize("is_lost", [True, False], ids=["reset", "closed"])
+def test_a_connection_that_the_server_loses_fails_whatever_the_call_was_for(
+    is_lost: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def leaves(heard: Heard) -> bytes:
+        raise Closed
+
+    with bot(leaves, reset=is_lost) as target:
+        outcome = run_job(Job(CallOptions(QuietLine), uuids=UUIDS[:1]), target=parse_address(target), listen=None)
+    assert outcome == Outcome(failed=is_lost)
+    told = "the connection was lost: see audiosocket help finding server-closes-unread"
+    assert (told in capsys.readouterr().err) == is_lost
 
 
 def test_of_several_calls_each_that_reaches_nobody_is_told(capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,15 +9,13 @@ from uuid import UUID
 import pytest
 
 from audiosocket_cli.errors import FileError, NothingError, UsageError
-from audiosocket_cli.jobs.replay import SAME, ReplayWanted
+from audiosocket_cli.jobs.replay import SAME
 from audiosocket_cli.jobs.replay_cases import find_cases
 from support.captured import UUID_1, UUID_2, a_normal_call, write_lines
+from support.nobody import as_nobody
+from support.replayed import replay_wanted
 
-WANTED = ReplayWanted(
-    captured="", target=None, listen=None, timing="recorded", speed=1, max_gap=None, from_s=None, to_s=None, loop=1,
-    call=None, uuid="new", calls=1, wait=None, expect=SAME, tolerance=0.2, least_correlation=0.8, capture=None,
-    record=None, layout=None, force=False, as_json=False,
-)  # fmt: skip
+WANTED = replay_wanted(expect=SAME)
 
 
 def capture(path: Path, *uuids: UUID) -> Path:
@@ -54,9 +52,10 @@ def test_each_call_of_a_capture_is_one(tmp_path: Path) -> None:
     assert (only.name, only.script.uuid) == (str(path), UUID_2)
 
 
-def test_a_script_says_itself_what_it_expects(tmp_path: Path) -> None:
+@pytest.mark.parametrize("last", ['{"expect": "audio", "within_ms": 100}', '{"silence_ms": 100}', ""])
+def test_a_script_says_itself_what_it_expects_also_where_that_is_nothing(tmp_path: Path, last: str) -> None:
     path = tmp_path / "test.jsonl"
-    path.write_text('{"digit": "1"}\n{"expect": "audio", "within_ms": 100}\n')
+    path.write_text('{"silence_ms": 20}\n{"digit": "1"}\n' + last)
     (case,) = find_cases(WANTED, [str(path)])
     assert case.old is None
 
@@ -69,6 +68,17 @@ def test_the_answers_of_another_folder_are_expected(tmp_path: Path) -> None:
     capture(tmp_path / "calls" / "b.jsonl")
     with pytest.raises(FileError, match=r"cannot read .*old/b\.jsonl: no such file"):
         find_cases(replace(WANTED, expect=tmp_path / "old"), [str(tmp_path / "calls")])
+
+
+@pytest.mark.parametrize("mode", [0o000, 0o644], ids=["not listed", "listed only"])
+def test_a_folder_that_may_not_be_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: int) -> None:
+    monkeypatch.chdir(tmp_path)
+    capture(Path("calls/good.jsonl"))
+    secret = capture(Path("calls/secret/b.jsonl")).parent
+    secret.chmod(mode)
+    with as_nobody(tmp_path, Path("calls")), pytest.raises(FileError, match=r"cannot read calls/secret.*: permission"):
+        find_cases(WANTED, ["calls"])
+    secret.chmod(0o755)
 
 
 def test_what_cannot_be_is_an_error(tmp_path: Path) -> None:

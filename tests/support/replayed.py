@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from audiosocket_cli.audio.pcm import tone
 from audiosocket_cli.call.session import AnsweredSession, PlacedSession
@@ -11,8 +12,20 @@ from audiosocket_cli.call.sources.basic import Source
 from audiosocket_cli.call.sources.cue_times import ReplayOptions
 from audiosocket_cli.call.sources.replay import ReplaySource
 from audiosocket_cli.codec import Frame, Kind
+from audiosocket_cli.jobs.replay import ReplayWanted
 from audiosocket_cli.model import Side
 from support.fakes import FakeClock, KeepingTap, run_until, wire_pair
+
+
+def replay_wanted(**given: Any) -> ReplayWanted:
+    """Return the command line of `replay` with these options, the others as they are by default."""
+    usual: dict[str, Any] = {
+        "captured": "", "target": None, "listen": None, "timing": "recorded", "speed": 1, "max_gap": None,
+        "from_s": None, "to_s": None, "loop": 1, "call": None, "uuid": "new", "calls": 1, "wait": None, "expect": None,
+        "tolerance": 0.2, "least_correlation": 0.8, "capture": None, "record": None, "layout": None, "force": False,
+        "as_json": False,
+    }  # fmt: skip
+    return ReplayWanted(**usual | given)
 
 
 def audio(number: int) -> Frame:

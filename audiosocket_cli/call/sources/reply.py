@@ -40,6 +40,8 @@ class ReplySource(Source):
         self.spoke_already = False
         """Whether it was speaking when our last speech ended."""
         self.within_s = within_s
+        self.ended_call = False
+        """Whether it ended the call, as there was nothing more to say or to wait for."""
         self._under = under
         self._speaker = speaker
         self._wait_s = wait_s
@@ -96,9 +98,9 @@ class ReplySource(Source):
         if self._begun_s is None:
             self._begun_s = self._pacer.deadline_s
         self._now_s = self._pacer.deadline_s - self._begun_s
-        if self.within_s is not None and self._is_over(self.within_s):
-            return None
-        frame = self._under.next_frame(heard_kind)
+        is_over = self.within_s is not None and self._is_over(self.within_s)
+        frame = None if is_over else self._under.next_frame(heard_kind)
+        self.ended_call = frame is None
         if frame is not None and not self._is_done:
             self._note_said(frame)
         if self._speaker.finished and math.isinf(self._finished_s):

@@ -63,13 +63,15 @@ class Script:
     damages: list[Damage] = field(default_factory=list)
     calls: int = 0
     """Calls that there are to choose from."""
+    steps: int = 0
+    """Lines that only a script has: 0 of a capture."""
     size_bytes: int = 0
     """The approximate memory of its frames."""
 
     @property
     def has_steps(self) -> bool:
-        """Whether it does more than say frames."""
-        return not all(isinstance(action, Cue | Say) for action in self.actions)
+        """Whether it is a script, not a capture."""
+        return self.steps > 0
 
     def note_end(self, side: Side, at_s: float) -> None:
         """Hear that a side hung up or closed: after missing bytes that comes late, be it the first by its time."""
@@ -128,6 +130,7 @@ def read_script(
         if isinstance(item, Damage):
             script.damages.append(item)
         elif isinstance(item, Step):
+            script.steps += 1
             try:
                 script.actions += _actions_of(item, side, sounds)
                 if len(script.actions) > _MAX_ACTIONS:

@@ -95,7 +95,7 @@ def test_silence_is_as_long_as_it_is_said_to_be() -> None:
     assert [(cue.at_s, cue.frame.kind, len(cue.frame.payload)) for cue in script.actions if isinstance(cue, Cue)] == [
         (None, Kind.SLIN, 320), (None, Kind.SLIN, 320), (None, Kind.SLIN, 160), (3.0, Kind.SLIN16, 640),
     ]  # fmt: skip
-    assert not script.has_steps
+    assert script.has_steps
 
 
 def test_steps_become_what_is_done() -> None:

@@ -16,6 +16,7 @@ from audiosocket_cli.doctor.files.call_file import look_at_file
 from audiosocket_cli.finding import Diagnosis, Status
 from audiosocket_cli.model import Side
 from support.lacking import cut, encrypted, with_a_hole
+from support.nobody import as_nobody
 from support.packets import CALLER, OPENING, SERVER, Talk, a_call, audio, pcap, speech
 from support.running import Serve, run
 
@@ -202,6 +203,14 @@ def test_a_folder_of_calls_is_looked_at_as_one(tmp_path: Path) -> None:
     (found,) = look_at_file(tmp_path)
     assert found.id == "caller-ulaw"
     assert found.what.endswith(" (in 2 of 3 calls)")
+
+
+def test_a_folder_that_may_not_be_read_is_not_an_empty_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("calls").mkdir(mode=0o000)
+    with as_nobody(tmp_path):
+        (found,) = look_at_file(Path("calls"))
+    assert (found.status, found.what) == (Status.UNKNOWN, "permission denied")
 
 
 def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
