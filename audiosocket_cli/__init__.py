@@ -23,6 +23,7 @@ The house, from the ground up. A module imports only from its own room and from 
     mixed_runs    frames of several kinds and lengths, with their times
     runs          equal frames, with their times: the unit that all rooms below speak
     capture/      frames at rest: every format read as one, and written
+    in_thread     work that the end of a command does not wait for: looking up names, reading long files
     analysis/     what a call was like, live or captured: places in time, arrivals, levels, rows, comparison
     websocket/    messages of WebSocket voice protocols, and one connection; it knows no calls
     calls_index/  all calls of a folder or a bucket, found again: an index, made from their JSON at any time
@@ -44,7 +45,7 @@ The house, from the ground up. A module imports only from its own room and from 
 
 docs/ is the long documentation, which `audiosocket help` shows. The code in it is examples, for other processes to run.
 
-click is imported in `cli` and `commands` only, rich in `ui` only, asyncio from `websocket` on.
+click is imported in `cli` and `commands` only, rich in `ui` only, asyncio from `in_thread` on.
 """
 
 TYPE_CHECKING = False  # typing's own takes as long to import as all else that has to be there before signals are heard

@@ -8,6 +8,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
+from uuid import UUID
 
 from audiosocket_cli.bench.caller import BenchCall
 from audiosocket_cli.bench.figures import Figures
@@ -16,7 +17,7 @@ from audiosocket_cli.bench.placing import keep_row, watch_the_clock
 from audiosocket_cli.bench.speech import Speech, Talk
 from audiosocket_cli.call.driver import Driver
 from audiosocket_cli.call.session import Session
-from audiosocket_cli.call.wire import SocketWire
+from audiosocket_cli.call.wire import Link, SocketWire
 from audiosocket_cli.errors import NetworkError
 from audiosocket_cli.net.dialler import Dialler
 from audiosocket_cli.net.target import Target
@@ -26,6 +27,9 @@ _REDIAL_S: Final = 1.0
 
 _MIN_CALL_S: Final = 0.1
 """With less time left, no caller calls again."""
+
+_DIALLING_S: Final = 1.0
+"""How long a connection may still take once all calls are to end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +62,8 @@ class Generator:
     peak_calls: int = 0
     _live: set[Session] = field(default_factory=set)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    _dialling: set[asyncio.Task[None]] = field(default_factory=set)
+    """Those of them that wait for a connection."""
     _stopped: asyncio.Event = field(default_factory=asyncio.Event)
     _driver: Driver = field(default_factory=lambda: Driver(at_once=True))
     _dialler: Dialler = field(init=False)
@@ -96,11 +102,16 @@ class Generator:
     def stop(self, *, at_once: bool = False) -> None:
         """Place no more calls, and end those under way: in order or at once."""
         self._stopped.set()
+        asyncio.get_running_loop().call_later(_DIALLING_S, self._give_up_dialling)
         for session in list(self._live):
             if at_once:
                 session.abort()
             else:
                 session.stop("interrupted")
+
+    def _give_up_dialling(self) -> None:
+        for task in self._dialling:
+            task.cancel()
 
     async def _run_slot(self, slot: Slot) -> None:
         end_s = self._epoch_s + slot.end_s
@@ -121,7 +132,7 @@ class Generator:
         call = BenchCall(talk, self.figures, length_s, due_s=due_s, epoch_s=self._epoch_s)
         dialled_s = time.monotonic()
         try:
-            link = await self._dialler.dial(call.uuid)
+            link = await self._dial(call.uuid)
         except (NetworkError, OSError) as error:
             keep_row(self, call.not_connected(error))
             return
@@ -138,6 +149,22 @@ class Generator:
         keep_row(self, call.conclude())
         if link.through is not None:
             call.note(await link.through.finish())
+
+    async def _dial(self, uuid: UUID) -> Link:
+        """Connect; raises `NetworkError`, also where that takes on when all calls are to end, as a name server's
+        silence does."""
+        task = asyncio.current_task()
+        assert task is not None
+        self._dialling.add(task)
+        try:
+            return await self._dialler.dial(uuid)
+        except asyncio.CancelledError:
+            if not self._stopped.is_set():
+                raise
+            task.uncancel()
+            raise NetworkError(f"cannot connect to {self.target}: no answer until the end of the load") from None
+        finally:
+            self._dialling.discard(task)
 
     async def _sleep_until(self, at_s: float) -> bool:
         """Sleep; False when stopped meanwhile."""

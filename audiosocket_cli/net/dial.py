@@ -8,6 +8,7 @@ import socket
 
 from audiosocket_cli.asterisk.facts import CONNECT_TIMEOUT_S
 from audiosocket_cli.errors import NetworkError
+from audiosocket_cli.in_thread import addresses_of
 from audiosocket_cli.net.address import Address
 
 
@@ -15,7 +16,7 @@ async def dial(target: Address) -> socket.socket:
     """Return a connected, non-blocking socket. Raises `NetworkError` with the last address's reason, and its cause."""
     loop = asyncio.get_running_loop()
     try:
-        found = await loop.getaddrinfo(target.host or "localhost", target.port, type=socket.SOCK_STREAM)
+        found = await addresses_of(target.host or "localhost", target.port)
     except (socket.gaierror, UnicodeError) as error:
         raise _unknown(target, error) from None
     cause: OSError | None = None

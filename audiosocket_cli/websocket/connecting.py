@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from audiosocket_cli.errors import FileError, NetworkError
+from audiosocket_cli.in_thread import addresses_of
 from audiosocket_cli.libraries import first_line
 from audiosocket_cli.websocket.url import Url
 
@@ -65,7 +66,7 @@ async def open_connection(url: Url, tls: ssl.SSLContext | None, timeout_s: float
 async def _open_tcp(url: Url, timeout_s: float) -> socket.socket:
     loop = asyncio.get_running_loop()
     try:
-        found = await loop.getaddrinfo(url.host, url.port, type=socket.SOCK_STREAM)
+        found = await addresses_of(url.host, url.port)
     except (socket.gaierror, UnicodeError) as error:
         reason = (getattr(error, "strerror", None) or "not a valid host name").lower()
         raise NetworkError(f"cannot connect to {url}: {reason}; is the host name right?") from None

@@ -6,13 +6,14 @@ import asyncio
 import os
 import signal
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
 from audiosocket_cli.call.live_call import CallOptions, LiveCall
 from audiosocket_cli.net.address import Address
 from audiosocket_cli.net.client import PlacedCall, place_all, place_in_turn
+from audiosocket_cli.net.dialler import Dialler
 from audiosocket_cli.net.listen import bind
 
 
@@ -22,21 +23,21 @@ def test_a_call_that_is_dialled_when_a_signal_comes_ends_too(monkeypatch: pytest
 
         async def main() -> list[Any]:
             loop, stopped, looked_up = asyncio.get_running_loop(), asyncio.Event(), 0
-            real = loop.getaddrinfo
+            real = Dialler.dial
 
-            async def slow_for_the_second(*args: Any, **more: Any) -> Any:
+            async def slow_for_the_second(dialler: Dialler, uuid: UUID) -> Any:
                 nonlocal looked_up
                 looked_up += 1
                 if looked_up == 2:
                     await stopped.wait()
-                return await real(*args, **more)
+                return await real(dialler, uuid)
 
             def stop_with_the_first(live: LiveCall) -> None:
                 if not stopped.is_set():
                     os.kill(os.getpid(), signal.SIGTERM)
                     loop.call_later(0.2, stopped.set)
 
-            monkeypatch.setattr(loop, "getaddrinfo", slow_for_the_second)
+            monkeypatch.setattr(Dialler, "dial", slow_for_the_second)
             async with asyncio.timeout(20):
                 return await place_all(target, [uuid4(), uuid4()], CallOptions(), watch=stop_with_the_first)
 

@@ -17,14 +17,13 @@ def test_dialling_tries_each_address_of_a_host(monkeypatch: pytest.MonkeyPatch) 
     with bind(Address("127.0.0.1", 0))[0] as listener:
         port = listener.getsockname()[1]
 
-        async def two_addresses(*_: object, **__: object) -> list[tuple[object, ...]]:
-            return [
-                (socket.AF_INET6, socket.SOCK_STREAM, 6, "", ("::1", port, 0, 0)),
-                (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port)),
-            ]
+        two_addresses = [
+            (socket.AF_INET6, socket.SOCK_STREAM, 6, "", ("::1", port, 0, 0)),
+            (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port)),
+        ]
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: two_addresses)
 
         async def main() -> str:
-            monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", two_addresses)
             with await dial(Address("two.example", port)) as connection:
                 return peer_name(connection.getpeername())
 

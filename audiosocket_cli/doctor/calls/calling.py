@@ -17,8 +17,8 @@ from audiosocket_cli.doctor.look import Look
 from audiosocket_cli.doctor.pbx.asterisk_cli import AsteriskCli, NoAnswerError
 from audiosocket_cli.doctor.pbx.control_socket import why_no_answer
 from audiosocket_cli.doctor.pbx.place import Place
-from audiosocket_cli.doctor.threads import in_thread
 from audiosocket_cli.finding import Diagnosis
+from audiosocket_cli.in_thread import in_thread
 from audiosocket_cli.net.address import Address
 
 

@@ -23,9 +23,9 @@ from audiosocket_cli.capture.opening import open_capture
 from audiosocket_cli.doctor.files.findings_told import diagnosis, in_words, status_of
 from audiosocket_cli.doctor.files.recording import judge_recording
 from audiosocket_cli.doctor.look import Look
-from audiosocket_cli.doctor.threads import in_thread
 from audiosocket_cli.errors import FileError
 from audiosocket_cli.finding import Diagnosis, Status, id_of, tagged, untagged
+from audiosocket_cli.in_thread import in_thread
 
 _MAX_EVIDENCE: Final = 5
 _MAX_KINDS: Final = 200

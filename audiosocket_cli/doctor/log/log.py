@@ -16,8 +16,8 @@ from audiosocket_cli.doctor.log.log_findings import Folded, Kind, LogFindings
 from audiosocket_cli.doctor.log.log_records import Record, record_of
 from audiosocket_cli.doctor.log.log_scan import STARTED
 from audiosocket_cli.doctor.look import Look
-from audiosocket_cli.doctor.threads import in_thread
 from audiosocket_cli.finding import Diagnosis, Status
+from audiosocket_cli.in_thread import in_thread
 from audiosocket_cli.text import counted
 
 _STEP: Final = re.compile(rb"Executing \[[^\]]*\] (?:AudioSocket|(?:Try)?Exec|Dial)\(")

@@ -17,9 +17,9 @@ from audiosocket_cli.doctor.log.log_records import record_of
 from audiosocket_cli.doctor.log.log_times import seconds_of, shown_time
 from audiosocket_cli.doctor.pbx.asterisk_cli import AsteriskCli, NoAnswerError
 from audiosocket_cli.doctor.pbx.place import Place
-from audiosocket_cli.doctor.threads import in_thread
 from audiosocket_cli.errors import FileError
 from audiosocket_cli.finding import Diagnosis, Status
+from audiosocket_cli.in_thread import in_thread
 
 _CHANNEL: Final = re.compile(r"(?P<name>\S.*?)\s+File\s+\S+\s+(?P<state>Enabled|Disabled)\s+-\s*(?P<levels>.*)")
 _OLD_CHANNEL: Final = re.compile(r"(?P<name>\S.*?)\s+File\s+(?P<state>Enabled|Disabled)\s+-\s*(?P<levels>.*)")

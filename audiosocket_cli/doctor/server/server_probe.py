@@ -18,7 +18,7 @@ from typing import Any, Final, NamedTuple
 
 from audiosocket_cli.asterisk.facts import CONNECT_TIMEOUT_S
 from audiosocket_cli.doctor.pbx.place import CannotRunError, Place
-from audiosocket_cli.doctor.threads import in_thread
+from audiosocket_cli.in_thread import in_thread
 from audiosocket_cli.net.address import Address
 
 _NAME_S: Final = 12.0
