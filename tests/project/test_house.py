@@ -176,7 +176,6 @@ TESTED_AS_PART_OF = {
     "jobs/own_server.py": "commands/test_check.py",
     "jobs/proxy.py": "commands/test_proxy.py",
     "jobs/record.py": "commands/test_record.py",
-    "jobs/replay.py": "commands/test_replay.py",
     "jobs/replay_suite.py": "commands/test_replay_suite.py",
     "jobs/report.py": "commands/test_report.py",
     "jobs/reports.py": "commands/test_check_report.py",
