@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from audiosocket_cli.audio.pcm import guess_disorder, guess_law, guess_texture
+from audiosocket_cli.codec import HEADER_BYTES, RATE_BY_KIND, UUID_BYTES, Kind, peek_header
 
 HEAD_BYTES: Final = 4096
 """As much of a file is looked at."""
@@ -80,6 +81,9 @@ _MIN_LETTERS: Final = 16
 
 _CAPTURES: Final = (b"\n\r\r\n", b"\xd4\xc3\xb2\xa1", b"\xa1\xb2\xc3\xd4", b"\x4d\x3c\xb2\xa1", b"\xa1\xb2\x3c\x4d")
 
+_SECOND_AT: Final = HEADER_BYTES + UUID_BYTES
+_SHORT_FRAMES: Final = ((Kind.HANGUP, 0), (Kind.DTMF, 1))
+
 _FFMPEG_BY_SUFFIX: Final = {
     "g729": ("G.729", "-f g729"),
     "g726-40": ("G.726", "-f g726le -code_size 5"),
@@ -135,8 +139,7 @@ RECORDING_SUFFIXES: Final = (
 
 
 def has_sound_suffix(name: str) -> bool:
-    """Whether what may be a host's name ends as a sound file's does. Two letters do not count: `.au` is a country,
-    too."""
+    """Whether what may be a host ends as the name of sound does. Two letters do not count: `.au` is a country, too."""
     suffix = Path(name).suffix
     return len(suffix) > 3 and is_sound_suffix(suffix)
 
@@ -144,13 +147,19 @@ def has_sound_suffix(name: str) -> bool:
 def is_sound_suffix(suffix: str) -> bool:
     """Whether a suffix, as `.ul`, is that of sound."""
     suffix = suffix.lower().removeprefix(".")
-    known = suffix in HEADERLESS or suffix in _WITH_HEADERS or suffix in _FFMPEG_BY_SUFFIX
-    return known or suffix in _ASTERISK_BY_SUFFIX
+    return any(suffix in known for known in (HEADERLESS, _WITH_HEADERS, _FFMPEG_BY_SUFFIX, _ASTERISK_BY_SUFFIX))
 
 
 def is_sound(head: bytes) -> bool:
     """Whether bytes begin like a sound file, rather than like raw samples."""
     return head.startswith(_MAGIC) or any(is_it(head) for is_it in (_is_mpeg, _is_ircam, _is_mat4, _is_sds, _is_htk))
+
+
+def begins_call(head: bytes) -> bool:
+    """Whether bytes are those that a caller sends: a UUID, and another frame, or nothing."""
+    second = peek_header(head[_SECOND_AT : _SECOND_AT + HEADER_BYTES])
+    follows = second is not None and (second[0] in RATE_BY_KIND or second in _SHORT_FRAMES)
+    return head.startswith(b"\x01\x00\x10") and (follows or len(head) == _SECOND_AT)
 
 
 def foreign_sound(head: bytes) -> str | None:
@@ -176,8 +185,7 @@ def why_not(head: bytes, name: str, path: Path | None) -> str | None:
 
     `path` is None for a pipe.
     """
-    foreign = foreign_sound(head)
-    if foreign is not None:
+    if foreign := foreign_sound(head):
         return f"it is {foreign}; {ffmpeg_cure(path, seeks='MP4' in foreign)}"
     if path is None and _is_gsm(head):
         return f"it is GSM without a header; {ffmpeg_cure(path, '-f gsm')}"
@@ -189,6 +197,8 @@ def why_not(head: bytes, name: str, path: Path | None) -> str | None:
             return f"it is packed with {what}; {_unpacking_cure(path, tool)}"
     if head.startswith(_CAPTURES):
         return f"it is a capture of network traffic; to play it again: audiosocket replay {name}"
+    if begins_call(head):
+        return f"it is a raw capture of a call; to play it again: audiosocket replay {name}"
     text = _text(head)
     if text is not None:
         begins_html = text.lstrip("\ufeff \t\r\n")[:14].lower().startswith(("<!doctype html", "<html"))

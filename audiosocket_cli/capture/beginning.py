@@ -7,16 +7,13 @@ import re
 from pathlib import Path
 from typing import Final
 
-from audiosocket_cli.audio.recognition import HEAD_BYTES, foreign_sound, is_sound, is_sound_suffix
+from audiosocket_cli.audio.recognition import HEAD_BYTES, begins_call, foreign_sound, is_sound, is_sound_suffix
 from audiosocket_cli.capture.packing import PACKED
 from audiosocket_cli.capture.pcap import MAGICS
 from audiosocket_cli.capture.pcapng import MAGIC
-from audiosocket_cli.capture.resync import find_frames, is_plausible
-from audiosocket_cli.codec import HEADER_BYTES, UUID_BYTES, peek_header
+from audiosocket_cli.capture.resync import find_frames
 
 _JSON: Final = re.compile(rb"(?:\xef\xbb\xbf)?\s*\{\s*[\"}]")
-_UUID_HEADER: Final = b"\x01\x00\x10"
-_SECOND_AT: Final = HEADER_BYTES + UUID_BYTES
 
 
 def is_recording(head: bytes, path: Path) -> bool:
@@ -29,12 +26,4 @@ def is_recording(head: bytes, path: Path) -> bool:
 def begins_capture(head: bytes) -> bool:
     """Whether the first `HEAD_BYTES` of a file are those of packets, of JSON, of frames, or of what is packed."""
     is_marked = head.startswith((MAGIC, *MAGICS)) or PACKED.match(head) is not None or _JSON.match(head) is not None
-    return is_marked or _begins_frames(head)
-
-
-def _begins_frames(head: bytes) -> bool:
-    """Whether bytes are those that a side of a call sent: a UUID and a frame, or several frames."""
-    if head.startswith(_UUID_HEADER):
-        second = peek_header(head[_SECOND_AT : _SECOND_AT + HEADER_BYTES])
-        return len(head) == _SECOND_AT or (second is not None and (is_plausible(*second) or second == (0, 0)))
-    return find_frames(head, ends=len(head) < HEAD_BYTES) == 0
+    return is_marked or begins_call(head) or find_frames(head, ends=len(head) < HEAD_BYTES) == 0

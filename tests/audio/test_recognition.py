@@ -59,6 +59,10 @@ def test_any_bytes_are_judged_in_one_line(head: bytes) -> None:
         (b"#!AMR\n" + bytes(40), "it is AMR; convert it on its way: … | ffmpeg "),
         (b"PK\x03\x04" + bytes(40), "it is packed with zip; unpack it first: unzip FILE"),
         (b"\x7fELF" + bytes(range(200)), "it is a program (ELF), not sound"),
+        (
+            b"\1\0\x10" + bytes(range(16)) + b"\x10\1\x40" + bytes(320),
+            "it is a raw capture of a call; to play it again",
+        ),
         (b"hello, this is no sound at all\n" * 9, "it is text, not sound; name a sound file"),
     ],
 )
