@@ -139,7 +139,7 @@ RECORDING_SUFFIXES: Final = (
 
 
 def has_sound_suffix(name: str) -> bool:
-    """Whether what may be a host ends as a sound file's name does. Two letters do not count: .au is a country, too."""
+    """Whether what may be a host ends as the name of sound does. Two letters do not count: `.au` is a country, too."""
     suffix = Path(name).suffix
     return len(suffix) > 3 and is_sound_suffix(suffix)
 
