@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import pytest
 
 from audiosocket_cli.audio.pcm import SPEECH_DBFS, from_slin, level_dbfs
-from audiosocket_cli.bench.speech import Speech, Talk
+from audiosocket_cli.bench.speech import Speech, Talk, sound_files
 from audiosocket_cli.codec import Kind
+from audiosocket_cli.errors import FileError
+from support.nobody import as_nobody
 
 
 @pytest.mark.parametrize("kind", [Kind.SLIN, Kind.SLIN16, Kind.SLIN48])
@@ -44,3 +49,10 @@ def test_a_call_has_pauses_in_which_a_bot_answers() -> None:
     assert len(pauses_s) > 10
     assert min(pauses_s) >= 1.5
     assert max(pauses_s) <= 3.1
+
+
+def test_a_folder_that_may_not_be_listed_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "closed").mkdir(mode=0o700 if os.geteuid() == 0 else 0)
+    monkeypatch.chdir(tmp_path)
+    with as_nobody(tmp_path), pytest.raises(FileError, match="cannot read closed: permission denied"):
+        sound_files(Path("closed"))
