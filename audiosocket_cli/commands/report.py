@@ -7,7 +7,6 @@ from typing import Any
 import click
 
 from audiosocket_cli.commands.path_param import FILE_OR_FOLDER, PathParam
-from audiosocket_cli.errors import UsageError
 
 
 @click.command(short_help="Make a page to look at: of a call, a day, a bench, a check.")
@@ -44,8 +43,6 @@ def command(ctx: click.Context, /, **given: Any) -> None:
     Exits with 0, with 5 when an INPUT is damaged or cut (the page shows everything before the damage), with 6 when it
     holds no call.
     """
-    if not given["output"]:
-        raise UsageError("-o has no name: name the page, such as call.html")
     from audiosocket_cli.jobs.report import ReportWanted, report
 
     given["inputs"] = tuple(given["inputs"])

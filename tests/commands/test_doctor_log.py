@@ -75,7 +75,7 @@ def test_what_is_no_log_makes_nothing_fail(content: bytes) -> None:
         (["--log", "/nowhere/full"], 5, "cannot read the log /nowhere/full: no such file or directory"),
         (["--log", "/"], 5, "it is a folder"),
         (["--log", "-", "--log", "-"], 2, "there is one standard input"),
-        (["--log", ""], 5, "cannot read the log ''"),
+        (["--log", ""], 2, "Invalid value for '--log': it is empty: name a file"),
     ],
     ids=["missing", "folder", "twice", "empty name"],
 )

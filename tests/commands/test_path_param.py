@@ -136,7 +136,6 @@ def test_what_cannot_be_known_of_a_path_is_why_it_is_refused() -> None:
         ([*SERVE, "--bot", "closed/b.py:answer"], "cannot read closed/b.py: permission denied"),
         ([*SERVE, "--play", "closed/p.wav"], "cannot read closed/p.wav: permission denied"),
         (["dialplan", "--output", "closed/new"], "permission denied"),
-        (["bench", "127.0.0.1:9", "--audio", "closed"], "cannot read closed: permission denied"),
         (["calls", "loop"], "cannot list calls of loop"),
     ):
         done = CliRunner().invoke(root, words, standalone_mode=False)

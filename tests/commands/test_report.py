@@ -185,7 +185,7 @@ def test_the_page_is_opened_in_the_browser_of_the_user(tmp_path: Path) -> None:
         (["check.json", "--force", "-o", "check.json"], 2, "the page is made of that file"),
         (["call.wav", "-o", "calls"], 2, "calls is a folder, and this is one page: name a file in it"),
         (["check.json", "-o", "new/"], 2, "new/ is a folder, and this is one page: name a file in it"),
-        (["call.wav", "-o", ""], 2, "-o has no name"),
+        (["call.wav", "-o", ""], 2, "Invalid value for '-o' / '--output': it is empty: name a file"),
         (["call.aiff", "-o", "-"], 2, "the sound cannot be a file beside a page on standard output: add --embed"),
         (["call.aiff", "-o", "/dev/full"], 2, "the sound cannot be a file beside a page that is not a file"),
         (["calls", "-o", "-"], 2, "the page of a folder goes to a file or a folder"),
