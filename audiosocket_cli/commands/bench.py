@@ -19,6 +19,7 @@ from audiosocket_cli.commands.params import (
     refuse_without_effect,
 )
 from audiosocket_cli.commands.path_param import FILE_OR_FOLDER, PathParam
+from audiosocket_cli.commands.text_param import TextParam
 from audiosocket_cli.commands.websocket_options import take_websocket, websocket_options
 from audiosocket_cli.errors import UsageError
 
@@ -52,7 +53,12 @@ class _BenchCommand(click.Command):
     metavar="TIME",
     help="Add the callers, or raise the rate, over this time.  [default: callers 5 ms apart]",
 )
-@click.option("--stages", metavar="N:TIME,…", help="N callers for TIME, then the next N: 10:30s,50:1m.")
+@click.option(
+    "--stages",
+    type=TextParam("N:TIME, such as 10:30s"),
+    metavar="N:TIME,…",
+    help="N callers for TIME, then the next N: 10:30s,50:1m.",
+)
 @click.option(
     "--duration", type=DurationParam(), metavar="TIME", default="10s", show_default=True,
     help="How long to place calls.",

@@ -17,6 +17,7 @@ from audiosocket_cli.commands.params import (
     usable_cores,
 )
 from audiosocket_cli.commands.path_param import FOLDER, PathParam
+from audiosocket_cli.commands.text_param import TextParam
 from audiosocket_cli.errors import UsageError
 
 _SORTS: Final = ("newest", "oldest", "longest", "slowest", "gaps", "late", "dead-air", "interruptions", "findings")
@@ -77,7 +78,12 @@ class _CallsCommand(click.Command):
 @click.option("--since", metavar="TIME", help="Calls from then on: 2h (ago), today, 2026-11-30, '2026-11-30 14:00'.")
 @click.option("--until", metavar="TIME", help="Calls until then; that day included.")
 @click.option("--uuid", metavar="UUID", help="The call with this UUID; its first digits are enough.")
-@click.option("--peer", metavar="ADDRESS", help="Calls from this address, such as 192.0.2.7 or '10.0.*'.")
+@click.option(
+    "--peer",
+    type=TextParam("an address"),
+    metavar="ADDRESS",
+    help="Calls from this address, such as 192.0.2.7 or '10.0.*'.",
+)
 @click.option("--digits", metavar="DIGITS", help="Calls with these digits: 42x, x is any digit; =0042 exactly these.")
 @click.option(
     "--finding", "findings", multiple=True, metavar="ID", shell_complete=_finding_ids,
@@ -87,7 +93,9 @@ class _CallsCommand(click.Command):
 @click.option("--shorter", type=DurationParam(), metavar="TIME", help="Calls shorter than this.")
 @click.option("--ended-by", type=click.Choice(["caller", "server"]), help="Calls that this side ended.")
 @click.option("--slower", type=DurationParam(), metavar="TIME", help="Calls in which an answer took longer than this.")
-@click.option("--result", metavar="TEXT", help="Calls with this result, such as sale or 'transfer*'.")
+@click.option(
+    "--result", type=TextParam("a result"), metavar="TEXT", help="Calls with this result, such as sale or 'transfer*'."
+)
 @click.option(
     "--sort", type=click.Choice(_SORTS), default="newest", metavar="ORDER", show_default=True,
     help=f"The order: {', '.join(_SORTS)}.",

@@ -10,6 +10,7 @@ import click
 from audiosocket_cli.commands.own_server import SERVER, OwnServerCommand, refuse_start_within, start_within_option
 from audiosocket_cli.commands.params import CountParam, DurationParam, is_typed, refuse_without_effect
 from audiosocket_cli.commands.path_param import FOLDER, PathParam
+from audiosocket_cli.commands.text_param import TextParam
 from audiosocket_cli.commands.websocket_options import take_websocket, websocket_options
 from audiosocket_cli.errors import UsageError
 
@@ -91,7 +92,9 @@ class _CheckCommand(OwnServerCommand):
     "--html", type=PathParam(dir_okay=False), metavar="FILE",
     help="Also write the result as one HTML file.",
 )  # fmt: skip
-@click.option("--name", metavar="NAME", help="The server's name in reports.  [default: TARGET]")
+@click.option(
+    "--name", type=TextParam("a name"), metavar="NAME", help="The server's name in reports.  [default: TARGET]"
+)
 @click.option("--github", is_flag=True, help="Also annotate the job of GitHub Actions, and add to its summary.")
 @click.option("--force", is_flag=True, help="Overwrite the files of --junit and --html if they exist.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object.")

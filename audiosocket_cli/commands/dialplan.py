@@ -11,6 +11,7 @@ from audiosocket_cli.asterisk.dialplan.lines import FORMATS
 from audiosocket_cli.asterisk.dialplan.plan import STYLES
 from audiosocket_cli.commands.params import is_typed, option_name, refuse_without_effect
 from audiosocket_cli.commands.path_param import FOLDER, PathParam
+from audiosocket_cli.commands.text_param import TextParam
 from audiosocket_cli.commands.values import files
 from audiosocket_cli.errors import UsageError
 
@@ -30,7 +31,11 @@ def _forms(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[
 @click.command(short_help="Print the right lines for Asterisk, or check a dialplan.")
 @click.argument("words", nargs=-1, metavar="[SERVER]…", shell_complete=files)
 @click.option(
-    "--form", metavar="NAME", shell_complete=_forms, help="What the lines do: see --list.  [default: app and channel]"
+    "--form",
+    type=TextParam("one that --list shows"),
+    metavar="NAME",
+    shell_complete=_forms,
+    help="What the lines do: see --list.  [default: app and channel]",
 )
 @click.option("--list", "list_forms", is_flag=True, help="List the forms.")
 @click.option(

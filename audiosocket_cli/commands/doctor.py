@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from audiosocket_cli.commands.path_param import PathParam
+from audiosocket_cli.commands.text_param import TextParam
 
 
 @click.command(short_help="See why a call does not work, and what to do.")
@@ -30,7 +31,12 @@ from audiosocket_cli.commands.path_param import PathParam
     "--call", is_flag=False, flag_value="", metavar="[EXTEN@CONTEXT]",
     help="Have Asterisk place test calls to a server of our own; or one to this extension of its dialplan.",
 )  # fmt: skip
-@click.option("--call-address", metavar="HOST[:PORT]", help="What Asterisk dials in those calls.  [default: 127.0.0.1]")
+@click.option(
+    "--call-address",
+    type=TextParam("HOST or HOST:PORT"),
+    metavar="HOST[:PORT]",
+    help="What Asterisk dials in those calls.  [default: 127.0.0.1]",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print what was found as one JSON object.")
 @click.pass_context
 def command(ctx: click.Context, /, **given: Any) -> None:

@@ -10,6 +10,7 @@ import click
 
 from audiosocket_cli.commands.params import AnyKindParam, TimeParam
 from audiosocket_cli.commands.path_param import FILE_OR_FOLDER, PathParam
+from audiosocket_cli.commands.text_param import TextParam
 from audiosocket_cli.commands.to_option import FORMATS, ToOptionCommand, UntilParam
 from audiosocket_cli.errors import ExitCode, UsageError
 
@@ -26,7 +27,12 @@ if TYPE_CHECKING:
 @click.option("--stats", is_flag=True, help="Show figures of both sides; with --json one object for each call.")
 @click.option("--kind", "kinds", type=AnyKindParam(), multiple=True, help="Show frames of this kind only (repeatable).")
 @click.option("--side", type=click.Choice(["caller", "server"]), help="Show frames of this side only.")
-@click.option("--call", metavar="UUID", help="Show this call only; the first digits of the UUID are enough.")
+@click.option(
+    "--call",
+    type=TextParam("the first digits of a UUID"),
+    metavar="UUID",
+    help="Show this call only; the first digits of the UUID are enough.",
+)
 @click.option("--from", "from_s", type=TimeParam(), help="Begin at this time of the call, such as 12.5 or 1:12.5.")
 @click.option("--to", "to_s", type=UntilParam(), help="End at this time of the call.")
 @click.option(

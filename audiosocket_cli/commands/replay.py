@@ -22,6 +22,7 @@ from audiosocket_cli.commands.params import (
     refuse_without_effect,
 )
 from audiosocket_cli.commands.path_param import FILE_OR_FOLDER, PathParam
+from audiosocket_cli.commands.text_param import TextParam
 from audiosocket_cli.commands.values import calls, files
 from audiosocket_cli.commands.websocket_options import take_websocket, websocket_options
 from audiosocket_cli.errors import UsageError
@@ -58,6 +59,7 @@ class _ReplayCommand(OwnServerCommand):
 @click.option("--loop", type=CountParam(), metavar="N", default=1, help="Play it N times in one call.")
 @click.option(
     "--call",
+    type=TextParam("the first digits of a UUID"),
     metavar="UUID",
     shell_complete=calls,
     help="Play this call; the first digits of the UUID are enough.  [default: the first]",

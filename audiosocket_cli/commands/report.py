@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from audiosocket_cli.commands.path_param import FILE_OR_FOLDER, PathParam
+from audiosocket_cli.commands.text_param import TextParam
 
 
 @click.command(short_help="Make a page to look at: of a call, a day, a bench, a check.")
@@ -16,7 +17,12 @@ from audiosocket_cli.commands.path_param import FILE_OR_FOLDER, PathParam
     help="Where the page goes; with DIR/ each call of a folder also gets a page of its own; - is standard output.",
 )  # fmt: skip
 @click.option("--embed", is_flag=True, help="Put the sound of the call into the page.")
-@click.option("--call", metavar="UUID", help="This call of a capture; the first digits of its UUID are enough.")
+@click.option(
+    "--call",
+    type=TextParam("the first digits of a UUID"),
+    metavar="UUID",
+    help="This call of a capture; the first digits of its UUID are enough.",
+)
 @click.option("--force", is_flag=True, help="Overwrite the page, and a WAV file that belongs to it, if they exist.")
 @click.option("--open", "open_page", is_flag=True, help="Open the page in the browser.")
 @click.pass_context

@@ -16,6 +16,7 @@ from audiosocket_cli.commands.params import (
     refuse_without_effect,
 )
 from audiosocket_cli.commands.path_param import PathParam
+from audiosocket_cli.commands.text_param import TextParam
 from audiosocket_cli.commands.values import sound_cards
 from audiosocket_cli.errors import UsageError
 
@@ -37,11 +38,11 @@ from audiosocket_cli.errors import UsageError
 )
 @click.option("--list-devices", is_flag=True, help="List the sound cards of this machine, and exit.")
 @click.option(
-    "--input-device", metavar="DEVICE", shell_complete=sound_cards("input"),
+    "--input-device", type=TextParam("a number or a name"), metavar="DEVICE", shell_complete=sound_cards("input"),
     help="The microphone: its number or name.  [default: the system's]",
 )  # fmt: skip
 @click.option(
-    "--output-device", metavar="DEVICE", shell_complete=sound_cards("output"),
+    "--output-device", type=TextParam("a number or a name"), metavar="DEVICE", shell_complete=sound_cards("output"),
     help="The loudspeaker: its number or name.  [default: the system's]",
 )  # fmt: skip
 @click.option("--uuid", type=UuidParam(), help="With TARGET: the call's UUID.  [default: a random one]")
