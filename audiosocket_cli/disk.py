@@ -104,7 +104,7 @@ def status_of(path: str | Path) -> os.stat_result | None:
     """Return what is at a path, None where nothing is. Raises `FileError` where that cannot be known."""
     try:
         return os.stat(path)
-    except (FileNotFoundError, NotADirectoryError):
+    except (FileNotFoundError, NotADirectoryError, ValueError):  # ValueError: NUL or half a letter is in no name
         return None
     except OSError as error:
         raise FileError(f"cannot read {path}: {(error.strerror or str(error)).lower()}") from None

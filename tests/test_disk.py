@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from audiosocket_cli.disk import give_name, small_text, working_folder, write_file
+from audiosocket_cli.disk import give_name, is_folder, small_text, status_of, working_folder, write_file
 from audiosocket_cli.errors import FileError, UsageError
 
 
@@ -110,3 +110,12 @@ def test_a_file_gets_a_name_that_is_free_and_no_other(tmp_path: Path) -> None:
         give_name(tmp_path / "half", tmp_path / "taken")
     give_name(tmp_path / "half", tmp_path / "free")
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"taken": "taken", "free": "half"}
+
+
+def test_what_is_at_a_path_is_known_or_told(tmp_path: Path) -> None:
+    assert is_folder(tmp_path)
+    assert status_of(tmp_path / "nothing") is None
+    for no_name in ("a\0b", "a\ud800b"):
+        assert status_of(tmp_path / no_name) is None
+    with pytest.raises(FileError, match="file name too long"):
+        status_of(tmp_path / ("n" * 300))

@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from audiosocket_cli.asterisk.facts import frame_bytes
 from audiosocket_cli.audio.files import Remarks, Sound, load_audio
 from audiosocket_cli.audio.pcm import Samples, from_slin, level_dbfs, to_slin, tone
 from audiosocket_cli.call.sources.basic import Playback, PromptSource, silence_frame
@@ -73,6 +74,12 @@ def until(condition: Callable[[], object]) -> None:
     while not condition():
         assert time.monotonic() < deadline_s
         time.sleep(0.002)
+
+
+def wait_for_frame(playback: Playback) -> None:
+    """Wait until a whole frame has been converted, or the rest."""
+    speech, size = playback._speech, frame_bytes(playback.kind)
+    until(lambda: speech.is_all_there or speech._track.end - speech.position >= size)
 
 
 def said_of(source: PromptSource | Playback, frames: int, kind: int | None = Kind.SLIN) -> Samples:
@@ -191,9 +198,10 @@ def test_what_does_not_fit_in_the_room_is_converted_by_each_call(tmp_path: Path)
         source.close()
     playback = Playback(prompt, Kind.SLIN16)
     frames: list[Frame] = []
+    wait_for_frame(playback)
     while (frame := playback.next_frame(None)) is not None:
         frames.append(frame)
-        until(lambda: playback._speech.is_ready)
+        wait_for_frame(playback)
     assert playback.speech_notes.missed == 0
     np.testing.assert_array_equal(from_slin(b"".join(frame.payload for frame in frames)), whole)
 
@@ -203,10 +211,11 @@ def test_rounds_of_a_long_sound_join_without_a_seam(tmp_path: Path) -> None:
     soundfile.write(path := tmp_path / "ramp.wav", samples, 8000)
     playback = Playback(Prompt(Sound(path), Room(free_bytes=0)), Kind.SLIN, times=3)
     said = b""
+    wait_for_frame(playback)
     while (frame := playback.next_frame(None)) is not None:
         said += frame.payload
         time.sleep(0.0005)
-        until(lambda: playback._speech.is_ready)
+        wait_for_frame(playback)
     assert playback.speech_notes.missed == 0
     np.testing.assert_array_equal(from_slin(said), np.tile(samples, 3))
 
