@@ -178,7 +178,7 @@ def test_each_option_has_the_environment_variable_of_its_own_name(name: str) -> 
     for option in options:
         long_name = max(option.opts, key=len)
         expected = f"audiosocket_{name}_{long_name.removeprefix('--')}".replace("-", "_").upper()
-        assert option.envvar == expected
+        assert option.envvar == (None if option.hidden else expected)
 
 
 def test_a_program_can_be_set_in_the_environment() -> None:
