@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import secrets
 import socket
 from pathlib import Path
+from typing import Final
 
-_LOWEST = 10_000
-_RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
-_USUAL_RANGE = "32768 60999"
+_LOWEST: Final = 10_000
+_EACH: Final = 100
+"""Ports that a process chooses from, of its own: two that choose at the same time do not choose the same one."""
+
+_RANGE: Final = Path("/proc/sys/net/ipv4/ip_local_port_range")
+_USUAL_RANGE: Final = "32768 60999"
+
+_given: set[int] = set()
 
 
 def free_port() -> int:
@@ -18,7 +25,12 @@ def free_port() -> int:
     One of its own choice it might give again, to another test's server, before ours is there.
     """
     first_of_system = int((_RANGE.read_text() if _RANGE.exists() else _USUAL_RANGE).split()[0])
+    first = _LOWEST + os.getpid() % ((first_of_system - _LOWEST) // _EACH) * _EACH
     while True:
-        port = _LOWEST + secrets.randbelow(first_of_system - _LOWEST)
-        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
-            return port
+        port = first + secrets.randbelow(_EACH)
+        if len(_given) == _EACH:
+            _given.clear()
+        if port not in _given:
+            _given.add(port)
+            with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+                return port

@@ -204,6 +204,8 @@ def _refuses(address: object) -> bool:
         socket.create_connection(address, timeout=20).close()  # type: ignore[arg-type]
     except ConnectionRefusedError:
         return True
+    except ConnectionResetError:  # it is being closed
+        return False
     return False
 
 
