@@ -25,7 +25,8 @@ def free_port() -> int:
     One of its own choice it might give again, to another test's server, before ours is there.
     """
     first_of_system = int((_RANGE.read_text() if _RANGE.exists() else _USUAL_RANGE).split()[0])
-    first = _LOWEST + os.getpid() % ((first_of_system - _LOWEST) // _EACH) * _EACH
+    shares = max(1, (first_of_system - _LOWEST) // _EACH)
+    first = _LOWEST + os.getpid() % shares * _EACH
     while True:
         port = first + secrets.randbelow(_EACH)
         if len(_given) == _EACH:
