@@ -92,7 +92,8 @@ def test_a_function_answers_recorded_and_with_its_facts(serve: Serve, tmp_path: 
     assert done.returncode == 0, done.stderr
     code, out, _ = serving.end(0)
     assert code == 0
-    assert re.fullmatch(CLOCK + r"\S+ ended by caller \(closed\) after [2-9]\.\d+ s, .*, bot [2-9]\.\d+ s, returned", out[-1])
+    ended = r"\S+ ended by caller \(closed\) after [2-9]\.\d+ s, .*, bot [2-9]\.\d+ s, returned"
+    assert re.fullmatch(CLOCK + ended, out[-1])
     assert "finding" not in "\n".join(out)
     heard, _ = soundfile.read(tmp_path / "heard.wav", dtype="int16")
     said, _ = soundfile.read(tmp_path / "tone.wav", dtype="int16")
