@@ -106,8 +106,11 @@ def test_once_the_proxy_stops_nothing_waits_for_one_that_stands_still(
     run(main())
 
 
-def test_what_is_compared_soon_after_the_proxy_stops_is_compared(captures: tuple[Path, Path]) -> None:
+def test_what_is_compared_soon_after_the_proxy_stops_is_compared(
+    captures: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
     first, _ = captures
+    monkeypatch.setattr(comparing, "STOP_S", 60.0)
 
     async def main() -> None:
         asked = Comparing()
