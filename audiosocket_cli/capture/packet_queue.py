@@ -13,16 +13,18 @@ from collections.abc import Callable, Iterable, Sequence
 from itertools import accumulate
 from typing import Final
 
-from audiosocket_cli.capture.block_table import Entry, blocks_of
+from audiosocket_cli.capture.block_table import Entry, Maker, blocks_of
 
 MAX_WAITING_S: Final = 0.4
 """How long a packet waits: with what the loop and the disk take, a crash costs less than half a second."""
 
-MAX_WAITING: Final = 1000
-"""The most packets that wait in one queue. Those of a hundred calls take a millisecond, of fewer calls less."""
+MAX_WAITING: Final = 500
+"""The most packets that wait in one queue: half a millisecond of work or so."""
 
 MAX_TOGETHER: Final = 384
-"""About the most packets of several queues that are written in one go, in half a millisecond. More cost no less."""
+MAX_BYTES_TOGETHER: Final = 128 << 10
+"""About the most packets of several queues that are written in one go, in half a millisecond, and their bytes: where
+audio does not go on, each byte may have to be looked at, for 6 ms. More packets cost no less."""
 
 _TOGETHER_S: Final = 0.1
 """Packets wait so much less, if those of other connections are written then."""
@@ -36,22 +38,25 @@ Later = Callable[[float, Callable[[], object]], object]
 class PacketQueue:
     """What passed and is to be written to one place, in order."""
 
-    def __init__(
-        self, write: Callable[[bytes], object], flusher: Flusher | None = None, most: int = MAX_WAITING
-    ) -> None:
+    def __init__(self, write: Callable[[bytes], object], flusher: Flusher | None = None, *,
+                 most_bytes: int = MAX_BYTES_TOGETHER) -> None:  # fmt: skip
         """`write` takes whole blocks, and raises `OSError` where it cannot. Without a flusher, nothing waits; with one,
-        `most` entries at most."""
+        about `most_bytes` at most."""
         self.waiting: list[Entry] = []
-        """What passed. Whoever adds the first, or as many as `most`, says so (`note_added`)."""
-        self.most = most if flusher is not None and flusher.later is not None else 1
+        self.waiting_bytes = 0
+        self._most = MAX_WAITING if flusher is not None and flusher.later is not None else 1
+        self._most_bytes = most_bytes
         self._write = write
         self._flusher = flusher
 
-    def note_added(self) -> None:
-        """Something waits now, or so much that it has to be written."""
-        if len(self.waiting) >= self.most:
+    def add(self, at_ns: int, maker: Maker, data: bytes) -> None:
+        """Something passed: write it in time, or all that waits now if that is much."""
+        waiting = self.waiting
+        waiting.append((at_ns, maker, data))
+        self.waiting_bytes += len(data)
+        if self.waiting_bytes >= self._most_bytes or len(waiting) >= self._most:
             self.flush()
-        elif self._flusher is not None:
+        elif len(waiting) == 1 and self._flusher is not None:
             self._flusher.wait_for(self)
 
     def flush(self) -> None:
@@ -62,6 +67,7 @@ class PacketQueue:
         """Return all that waits, which is the caller's now."""
         entries = self.waiting[:]
         self.waiting.clear()
+        self.waiting_bytes = 0
         return entries
 
     def write(self, blocks: bytes, entries: Iterable[Entry]) -> None:
@@ -94,14 +100,22 @@ class Flusher:
             if self._clock() >= now_s + _TURN_S:
                 self._set_timer(0.0)
                 return
-            queues, waiting = [], 0
-            while self._due and self._due[0][0] <= now_s + _TOGETHER_S and waiting < MAX_TOGETHER:
-                queue = self._due.popleft()[1]
-                waiting += len(queue.waiting)
-                queues.append(queue)
-            flush(queues)
+            flush(self._take_due(now_s + _TOGETHER_S))
         if self._due:
             self._set_timer(self._due[0][0] - now_s)
+
+    def _take_due(self, until_s: float) -> list[PacketQueue]:
+        """Return the next queues that are due until then, as many as are written in one go."""
+        queues: list[PacketQueue] = []
+        waiting = waiting_bytes = 0
+        while self._due and self._due[0][0] <= until_s:
+            queue = self._due.popleft()[1]
+            queues.append(queue)
+            waiting += len(queue.waiting)
+            waiting_bytes += queue.waiting_bytes
+            if waiting >= MAX_TOGETHER or waiting_bytes >= MAX_BYTES_TOGETHER:
+                break
+        return queues
 
     def _set_timer(self, delay_s: float) -> None:
         assert self.later is not None

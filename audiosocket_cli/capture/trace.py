@@ -32,7 +32,8 @@ from audiosocket_cli.model import Side
 CAPTURE_SCHEMA: Final = "audiosocket.capture/1"
 
 MAX_COMMENTS: Final = 20
-"""The most comments on one read or write: a peer can send thousands of frames that would each have one."""
+"""The most comments on one read or write, and of UUIDs beyond them: a peer can send thousands of frames that would each
+have one."""
 
 _SEQ_TICK_NS: Final = 4000
 """Sequence numbers begin with the clock, as in RFC 9293, section 3.4.1."""
@@ -69,8 +70,6 @@ class Trace:
         """
         self.me = me
         self._queue = queue
-        self._waiting = queue.waiting
-        self._most = queue.most
         self._clock_ns = clock_ns
         at_ns = clock_ns()
         self._talk = _Talk(Conversation(ours, theirs, first_seq=at_ns // _SEQ_TICK_NS), on_failure, on_uuid)
@@ -87,11 +86,11 @@ class Trace:
 
     def received(self, data: bytes) -> None:
         """The peer's next bytes were read."""
-        self._add(self._clock_ns(), self._theirs, data)
+        self._queue.add(self._clock_ns(), self._theirs, data)
 
     def sent(self, data: bytes) -> None:
         """These bytes of ours were taken by the system."""
-        self._add(self._clock_ns(), self._ours, data)
+        self._queue.add(self._clock_ns(), self._ours, data)
 
     def ended(self, *, sent: bool) -> None:
         """We closed our half of the connection, or found that the peer had closed its."""
@@ -117,15 +116,8 @@ class Trace:
         """End the capture because of an error, and report it."""
         self._talk.fail(error)
 
-    def _add(self, at_ns: int, maker: Maker, data: bytes) -> None:
-        waiting = self._waiting
-        waiting.append((at_ns, maker, data))
-        size = len(waiting)
-        if size == 1 or size >= self._most:
-            self._queue.note_added()
-
     def _note(self, act: Callable[[int], bytes], at_ns: int | None = None) -> None:
-        self._add(self._clock_ns() if at_ns is None else at_ns, _Act(self._talk, act), b"")
+        self._queue.add(self._clock_ns() if at_ns is None else at_ns, _Act(self._talk, act), b"")
 
     def _end(self, at_ns: int, *, sent: bool) -> bytes:
         packet = self._talk.conversation.end(sent=sent)
@@ -269,7 +261,7 @@ class _Meanings:
             kind = frames[start]
             if kind == self._audio_kind and end > start + HEADER_BYTES:
                 continue
-            if len(comments) < MAX_COMMENTS or kind == Kind.UUID:
+            if len(comments) < (2 if kind == Kind.UUID else 1) * MAX_COMMENTS:
                 comments.append(self._of_frame(Frame(kind, frames[start + HEADER_BYTES : end])))
                 continue
             more += 1

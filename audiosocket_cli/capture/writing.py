@@ -28,8 +28,8 @@ SUFFIX: Final = ".pcapng"
 _SOUND: Final = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".raw", ".aiff", ".au", ".caf")
 """Suffixes of sound files: somebody wants to record to one, or has just played it."""
 
-_MAX_WAITING: Final = 64
-"""The most packets of one call that wait: of a peer that floods us, each may be 16 KiB long."""
+_MAX_WAITING_BYTES: Final = 32 << 10
+"""The most that waits in a queue of one connection. Where ten peers flood us, all ten may be full in one turn."""
 
 
 class Ends(NamedTuple):
@@ -257,7 +257,7 @@ class OwnFileTrace(FiledTrace):
 
     def __init__(self, file: BlockFile, ends: Ends, flusher: Flusher, ending: str = "") -> None:
         """Take a file that was just made, to be closed with the trace; `ending` comes after the UUID in its name."""
-        queue = PacketQueue(file.put, flusher, _MAX_WAITING)
+        queue = PacketQueue(file.put, flusher, most_bytes=_MAX_WAITING_BYTES)
         super().__init__(
             queue, ends, clock_ns=steady_clock(), file=file, on_uuid=lambda uuid: file.rename(f"{uuid}{ending}")
         )

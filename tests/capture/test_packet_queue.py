@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from audiosocket_cli.capture.packet_queue import MAX_TOGETHER, MAX_WAITING_S, Flusher, PacketQueue
+from audiosocket_cli.capture.packet_queue import MAX_BYTES_TOGETHER, MAX_TOGETHER, MAX_WAITING_S, Flusher, PacketQueue
 from audiosocket_cli.capture.trace import Trace
 from audiosocket_cli.codec import Frame, Kind, encode
 from audiosocket_cli.model import Side
@@ -151,10 +151,39 @@ def test_calls_that_wait_are_written_together_for_a_millisecond_at_a_time() -> N
 
 def test_a_flood_is_written_without_waiting() -> None:
     now, written = Time(), []
-    trace = trace_to(PacketQueue(written.append, Flusher(now.later, now.clock_s), 64), now)
+    queue = PacketQueue(written.append, Flusher(now.later, now.clock_s), most_bytes=32 << 10)
+    trace = trace_to(queue, now)
     for _ in range(200):
         trace.received(AUDIO * 50)
-    assert sum(map(len, written)) > (200 - 64) * 50 * len(AUDIO)
+        assert queue.waiting_bytes < 32 << 10
+    assert sum(map(len, written)) > 200 * 50 * len(AUDIO) - (32 << 10)
+    now.advance(0)
+    for _ in range(10_000):
+        trace.received(b"\x03\x00\x015")
+        assert len(queue.waiting) < 1000
+
+
+def test_a_flood_of_frames_without_audio_is_written_some_at_a_time() -> None:
+    """A turn is bounded in its work: of such frames, every byte is looked at."""
+    now, written = Time(), []
+    flusher = Flusher(now.later, now.clock_s)
+    traces = [
+        trace_to(PacketQueue(written.append, flusher, most_bytes=32 << 10), now, 40000 + number) for number in range(50)
+    ]
+    read = b"\x10\0\0" * 5461
+    for trace in traces:
+        trace.received(read)  # a moment before a queue is full
+    assert not written
+    flusher._clock = lambda: now.clock_s() + 0.001 * len(written)  # each write takes a millisecond
+    now.advance(MAX_WAITING_S)
+    turns = 0
+    while now.calls:
+        turns += 1
+        before = len(written)
+        now.advance(0.0)
+        assert sum(map(len, written[before:])) < MAX_BYTES_TOGETHER + 3 * len(read)
+    assert turns >= 50 * len(read) // (MAX_BYTES_TOGETHER + len(read)) - 1
+    assert len(written) == 50
 
 
 def test_of_a_write_that_fails_each_connection_is_told_once() -> None:

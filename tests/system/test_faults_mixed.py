@@ -32,6 +32,7 @@ mixes = {
     "an unknown kind": lambda n: frame(0x10 if n % 2 else 0x77),
     "digits": lambda n: frame(3, b"5"),
     "empty": lambda n: frame(0x10, b""),
+    "uuids": lambda n: frame(1, uuid.uuid4().bytes),
     "random lengths": lambda n: frame(rng.choice(audio), b"\\1\\2" * rng.randrange(200)),
     "all kinds": lambda n: frame(rng.randrange(1, 256), b"\\1\\2" * rng.randrange(4)),
 }
@@ -60,14 +61,15 @@ print(sum(at))
 """Ten callers in a process of their own; they read what comes back."""
 
 MIXES = (
-    "one sample", "two kinds", "ten kinds", "two lengths", "an unknown kind", "digits", "empty", "random lengths",
-    "all kinds",
+    "one sample", "two kinds", "ten kinds", "two lengths", "an unknown kind", "digits", "empty", "uuids",
+    "random lengths", "all kinds",
 )  # fmt: skip
 WAYS = {
     "heard": (),
     "recorded": ("--record", "calls"),
     "echoed": ("--echo",),
     "all at once": ("--echo", "--record", "calls", "--capture", "calls", "--detect-dtmf"),
+    "one capture": ("--echo", "--capture", "calls.pcapng"),
     "a program": ("--record", "calls", "--exec", "cat"),
 }
 ORDINARY = 16_000
