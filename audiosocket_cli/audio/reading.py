@@ -130,7 +130,7 @@ def _reader_of(file: BinaryIO, path: Path | None, name: str, raw_rate_hz: int | 
     file.seek(0)
     if not head:
         raise FileError(f"cannot play {name}: it is empty")
-    reason = why_not(head, name, path)
+    reason = why_not(head, path)
     if reason is not None:
         raise FileError(f"cannot play {name}: {reason}")
     if not is_sound(head):

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from audiosocket_cli.audio.pcm import guess_disorder, guess_law, guess_texture
-from audiosocket_cli.codec import HEADER_BYTES, RATE_BY_KIND, UUID_BYTES, Kind, peek_header
+from audiosocket_cli.audio.raw_capture import begins_answer, begins_call
 
 HEAD_BYTES: Final = 4096
 """As much of a file is looked at."""
@@ -80,9 +80,6 @@ _MIN_LETTERS: Final = 16
 """Text whose bytes look like slin has more different letters than a tone has."""
 
 _CAPTURES: Final = (b"\n\r\r\n", b"\xd4\xc3\xb2\xa1", b"\xa1\xb2\xc3\xd4", b"\x4d\x3c\xb2\xa1", b"\xa1\xb2\x3c\x4d")
-
-_SECOND_AT: Final = HEADER_BYTES + UUID_BYTES
-_SHORT_FRAMES: Final = ((Kind.HANGUP, 0), (Kind.DTMF, 1))
 
 _FFMPEG_BY_SUFFIX: Final = {
     "g729": ("G.729", "-f g729"),
@@ -155,13 +152,6 @@ def is_sound(head: bytes) -> bool:
     return head.startswith(_MAGIC) or any(is_it(head) for is_it in (_is_mpeg, _is_ircam, _is_mat4, _is_sds, _is_htk))
 
 
-def begins_call(head: bytes) -> bool:
-    """Whether bytes are those that a caller sends: a UUID, and another frame, or nothing."""
-    second = peek_header(head[_SECOND_AT : _SECOND_AT + HEADER_BYTES])
-    follows = second is not None and (second[0] in RATE_BY_KIND or second in _SHORT_FRAMES)
-    return head.startswith(b"\x01\x00\x10") and (follows or len(head) == _SECOND_AT)
-
-
 def foreign_sound(head: bytes) -> str | None:
     """Return what sound is called that ffmpeg reads and libsndfile does not; None for all else."""
     marked = (what for offset, magic, what in _FOREIGN if head.startswith(magic, offset))
@@ -180,11 +170,12 @@ def headerless_by_suffix(path: Path, head: bytes) -> Headerless | None:
     return found
 
 
-def why_not(head: bytes, name: str, path: Path | None) -> str | None:
+def why_not(head: bytes, path: Path | None) -> str | None:
     """Say what a file that cannot be played is, with the cure; None for a file that may be sound.
 
     `path` is None for a pipe.
     """
+    argument = "-" if path is None else _argument(str(path))
     if foreign := foreign_sound(head):
         return f"it is {foreign}; {ffmpeg_cure(path, seeks='MP4' in foreign)}"
     if path is None and _is_gsm(head):
@@ -196,9 +187,13 @@ def why_not(head: bytes, name: str, path: Path | None) -> str | None:
         if head.startswith(begins):
             return f"it is packed with {what}; {_unpacking_cure(path, tool)}"
     if head.startswith(_CAPTURES):
-        return f"it is a capture of network traffic; to play it again: audiosocket replay {name}"
+        return f"it is a capture of network traffic; to play it again: audiosocket replay {argument}"
     if begins_call(head):
-        return f"it is a raw capture of a call; to play it again: audiosocket replay {name}"
+        return f"it is a raw capture of a call; to play it again: audiosocket replay {argument}"
+    if begins_answer(head):
+        return (
+            f"it is a raw capture of what a server sent; make sound of it: audiosocket dump {argument} --wav FILE.wav"
+        )
     text = _text(head)
     if text is not None:
         begins_html = text.lstrip("\ufeff \t\r\n")[:14].lower().startswith(("<!doctype html", "<html"))

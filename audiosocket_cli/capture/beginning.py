@@ -7,7 +7,8 @@ import re
 from pathlib import Path
 from typing import Final
 
-from audiosocket_cli.audio.recognition import HEAD_BYTES, begins_call, foreign_sound, is_sound, is_sound_suffix
+from audiosocket_cli.audio.raw_capture import begins_call
+from audiosocket_cli.audio.recognition import HEAD_BYTES, foreign_sound, is_sound, is_sound_suffix
 from audiosocket_cli.capture.packing import PACKED
 from audiosocket_cli.capture.pcap import MAGICS
 from audiosocket_cli.capture.pcapng import MAGIC

@@ -179,7 +179,8 @@ def test_an_answer_that_is_slower_is_so_by_how_much(bot: Callable[..., Serving],
     assert done.returncode == 1
     later = re.fullmatch(r"begins (\d+) ms later", first["difference"])
     assert later is not None, first
-    assert 450 < int(later[1]) == pytest.approx((first["seen_s"] - first["expected_s"]) * 1000, abs=1)
+    later_ms = (first["seen_s"] - first["expected_s"]) * 1000
+    assert 450 < int(later[1]) == pytest.approx(later_ms, abs=1.6)  # of three rounded times
     assert all("later" in other["difference"] for other in others), others  # on a busy machine
 
 

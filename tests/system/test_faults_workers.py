@@ -344,17 +344,25 @@ def test_a_worker_for_which_there_are_no_descriptors_leaves_none_open() -> None:
 
 
 def open_recordings(pid: int) -> int:
-    return sum(os.readlink(path).endswith(".wav") for path in Path(f"/proc/{pid}/fd").iterdir())
+    count = 0
+    for path in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+            count += os.readlink(path).endswith(".wav")
+    return count
 
 
 def test_calls_are_spread_evenly(serve: Serve) -> None:
     needs_proc()
     serving = serve("--workers", "2", "--record", "calls")
     pids = workers_of(serving)
-    with calls(serving, 40):
-        wait_until(lambda: sum(map(open_recordings, pids)) == 40)
-        counts = [open_recordings(pid) for pid in pids]
-    assert min(counts) >= 10  # on a quiet machine they are 20 and 20
+    for _ in range(5):
+        with calls(serving, 40):
+            wait_until(lambda: sum(map(open_recordings, pids)) == 40)
+            counts = [open_recordings(pid) for pid in pids]
+        wait_until(lambda: not sum(map(open_recordings, pids)))
+        if min(counts) >= 15:
+            break  # a busy machine may give one of them no turn for as long as the 40 take
+    assert min(counts) >= 15  # on a quiet machine they are 20 and 20
     assert serving.end()[0] == 130
     show(f"40 calls in a row over two workers: {counts[0]} and {counts[1]}")
 

@@ -864,10 +864,11 @@ group = os.getpgrp()
 ready, done = os.pipe()
 if not os.fork():  # a parent in a group of its own, who does not look after its child
     os.setpgid(0, 0)
-    if not os.fork():
+    child = os.fork()
+    if not child:
         os.setpgid(0, group)
         os._exit(0)
-    time.sleep(0.1)
+    os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)  # it is dead, and not buried
     log(os.getpid())
     os.write(done, b"x")
     time.sleep(60)
