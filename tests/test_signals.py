@@ -81,6 +81,14 @@ def test_without_a_terminal_sighup_ends_no_call(folder: Path, words: list[str]) 
         assert serving.process.wait(timeout=20) == 143
 
 
+@pytest.mark.parametrize("words", [*ANSWERING.values(), ["serve", "--proxy-protocol"]], ids=" ".join)
+def test_a_signal_does_not_wait_for_who_has_said_nothing(folder: Path, words: list[str]) -> None:
+    with answering(words, folder) as serving, connected(serving):
+        time.sleep(0.2)
+        serving.process.send_signal(signal.SIGINT)
+        assert serving.process.wait(timeout=7) == 130  # in 0.8 s; it was 10 s after the connection
+
+
 @pytest.mark.parametrize("words", ANSWERING.values(), ids=ANSWERING.keys())
 def test_a_terminal_that_is_lost_ends_calls_in_order(folder: Path, words: list[str]) -> None:
     master, terminal = os.openpty()

@@ -79,7 +79,10 @@ class Life(Protocol):
     begun: bool
     ended: bool
     failure: str | None
-    closed_silently: bool
+
+    @property
+    def closed_silently(self) -> bool:
+        """Whether the peer came and went without ever having sent a byte, as health checks do."""
 
     @property
     def age_s(self) -> float:

@@ -58,7 +58,7 @@ class Failure(NamedTuple):
 
     reason: str
     is_silent: bool = False
-    """Whether the peer closed it without having sent a byte, as health checks do."""
+    """Whether it is a health check if the peer has sent no byte: it closed, or was not there for long."""
 
 
 class Closed(NamedTuple):
@@ -97,7 +97,7 @@ class Phase:
         """The peer is gone."""
         return None
 
-    def hang_up(self, reason: str) -> Outcome:
+    def hang_up(self, reason: str, now_s: float) -> Outcome:
         """Our side ends the call."""
         return None
 
@@ -142,8 +142,8 @@ class Opening(Phase):
             return Failure(f"closed after {received} bytes, before its UUID was complete")
         return Failure(without_uuid("closed without a UUID"), is_silent=True)
 
-    def hang_up(self, reason: str) -> Outcome:
-        return Failure(reason)
+    def hang_up(self, reason: str, now_s: float) -> Outcome:
+        return Failure(reason, is_silent=now_s < self._connected_s + CLOSE_TIMEOUT_S)
 
 
 class Waiting(Phase):
@@ -174,7 +174,7 @@ class Waiting(Phase):
     def lose(self, how: How, reason: str) -> Outcome:
         return Failure(f"{reason}, before it was let in")
 
-    def hang_up(self, reason: str) -> Outcome:
+    def hang_up(self, reason: str, now_s: float) -> Outcome:
         return Failure(reason)
 
 
@@ -325,7 +325,7 @@ class Talking(Phase):
             reason = f"{reason}, in mid-frame"
         return Ending(self._role.me.other, how, reason)
 
-    def hang_up(self, reason: str) -> Outcome:
+    def hang_up(self, reason: str, now_s: float) -> Outcome:
         return self._role.our_ending(reason)
 
 

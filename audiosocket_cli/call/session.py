@@ -111,10 +111,10 @@ class Session(Reader):
 
     __slots__ = (
         "_admission",
+        "_is_silent",
         "_limits",
         "_uuid",
         "begun",
-        "closed_silently",
         "failure",
         "peer",
     )
@@ -142,8 +142,7 @@ class Session(Reader):
         """Whether it has become a call: there is a UUID, and the caller was let in."""
         self.failure: str | None = None
         """Why the connection never became a call, once it has ended without one."""
-        self.closed_silently = False
-        """Whether the peer has closed without ever having sent a byte, as health checks do."""
+        self._is_silent = False
         self._limits = limits
         self._uuid = uuid or (uuid4() if self.role.me is Side.CALLER else _NO_UUID)
         self._admission = admission
@@ -153,6 +152,11 @@ class Session(Reader):
         self._queue.watch(taps, flush_s)
         if each_arrival:
             self.receiver.reads_in_bulk = False
+
+    @property
+    def closed_silently(self) -> bool:
+        """Whether the peer came and went without ever having sent a byte, as health checks do."""
+        return self._is_silent and not self.received_bytes
 
     @property
     def source(self) -> Source:
@@ -186,7 +190,7 @@ class Session(Reader):
         return is_sent
 
     def replan(self) -> None:
-        """The source's next frame is due at another time."""
+        """Something is due at another time."""
         self._set_wake()
         if self._scheduler is not None:
             self._scheduler.replan()
@@ -250,20 +254,20 @@ class Session(Reader):
         """Admit a caller who waits for it."""
         if isinstance(self._phase, Waiting):
             self._begin()
-            self._set_wake()
+            self.replan()
 
     def hang_up(self, reason: str) -> None:
         """End the call from our side, for a reason in words. Safe to call twice."""
         self._settle()
-        self._end_on(self._phase.hang_up(reason))
-        self._set_wake()
+        self._end_on(self._phase.hang_up(reason, self._clock()))
+        self.replan()
 
     def stop(self, reason: str) -> None:
         """End the call from our side, as `hang_up` does, but stay no longer than `STOP_S` after our goodbye."""
         leave_by_s = self._clock() + STOP_S
         self.hang_up(reason)
         self._phase.leave_by(leave_by_s)
-        self._set_wake()
+        self.replan()
 
     def abort(self) -> None:
         """End it now, without waiting for the peer. Safe to call twice."""
@@ -356,7 +360,7 @@ class Session(Reader):
     def _fail(self, failure: Failure) -> None:
         """End a connection that never became a call."""
         self.failure = failure.reason
-        self.closed_silently = failure.is_silent
+        self._is_silent = failure.is_silent
         self._phase = Closing(self.wire, self._clock())
         self.receiver.stop()
         self.wire.end_sending(self.role.last_words)

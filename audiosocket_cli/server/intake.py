@@ -110,7 +110,7 @@ class Intake:
         """Refuse new connections, and those that have not sent their PROXY header yet."""
         self._takes_no_more = True
         if self._arrivals is not None:
-            self._arrivals.fail_all(reason)
+            self._arrivals.refuse_all(reason)
 
     def stop(self) -> None:
         """Shorten the wait for connections that are being turned away, and look for no server any more."""

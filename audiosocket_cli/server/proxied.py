@@ -24,7 +24,8 @@ class Arrivals:
     ) -> None:
         """`arrived` gets each connection with its own peer's address, and the ends that its header names.
 
-        `failed` gets those that have no header, and why; None for one that was closed without a byte.
+        `failed` gets those that have no header, and why; None for one that was closed without a byte. Of `refuse_all`,
+        `arrived` gets those that have not sent a byte, too, without ends.
         """
         self._timeout_s = timeout_s
         self._arrived = arrived
@@ -43,10 +44,13 @@ class Arrivals:
         self._waiting[connection] = sockaddr, ProxyHeaderReader(), timer
         self._loop.add_reader(connection.fileno(), self._on_readable, connection)
 
-    def fail_all(self, reason: str) -> None:
-        """Wait no longer."""
-        for connection in list(self._waiting):
-            self._fail(connection, reason)
+    def refuse_all(self, reason: str) -> None:
+        """Wait no longer. Whoever has sent nothing may be a health check: `arrived` turns all away by now."""
+        for connection, (_, reader, _) in list(self._waiting.items()):
+            if reader.received_bytes:
+                self._fail(connection, reason)
+            else:
+                self._arrived(connection, self._take(connection), None)
 
     def _on_readable(self, connection: socket.socket) -> None:
         reader = self._waiting[connection][1]

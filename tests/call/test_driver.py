@@ -11,6 +11,7 @@ from collections.abc import Callable
 import pytest
 
 from audiosocket_cli.call.driver import Driver
+from audiosocket_cli.call.phases import Limits
 from audiosocket_cli.call.session import AnsweredSession
 from audiosocket_cli.call.sources.basic import Silence
 from audiosocket_cli.call.wire import SocketWire
@@ -46,6 +47,26 @@ def test_a_driven_session_talks_and_ends_on_either_loop(runner: Callable[..., No
     runner(main())
     assert [timed.frame.kind for timed in tap.heard] == [Kind.SLIN]
     assert wire.fileno() == -1
+
+
+@pytest.mark.parametrize("how", ["stop", "hang_up", "abort"])
+@pytest.mark.parametrize("opening", [b"", OPENING[:5]], ids=["silent", "half a UUID"])
+def test_who_has_not_said_a_uuid_is_hung_up_at_once(how: str, opening: bytes) -> None:
+    """Not when the time for the UUID is over, which the session was waiting for."""
+    peer, wire = wire_and_peer()
+
+    async def main() -> None:
+        session = AnsweredSession(wire, "peer", source=Silence(), limits=Limits(uuid_s=1000))
+        driving = asyncio.create_task(Driver().drive(session, wire))
+        peer.sendall(opening)
+        await asyncio.sleep(0.1)
+        end = getattr(session, how)
+        end() if how == "abort" else end("enough")
+        await asyncio.wait_for(driving, 100)
+        assert session.closed_silently == (not opening)
+
+    asyncio.run(main())
+    peer.close()
 
 
 def test_a_fault_of_ours_ends_that_call_alone_and_reaches_who_awaits_it() -> None:

@@ -131,6 +131,9 @@ class Scheduler:
     def released(self) -> None:
         pass
 
+    def replan(self) -> None:
+        pass
+
 
 def below(session: Session) -> set[int]:
     """All that a session's parts refer to, by identity."""
@@ -183,3 +186,21 @@ def test_who_is_hung_up_before_the_start_is_refused_at_once() -> None:
     wire.inbox.append(b"")
     run_until(clock.now_s, clock, session)
     assert (session.ended, session.call, session.failure) == (True, None, "too many calls")
+
+
+@pytest.mark.parametrize(
+    ("after_s", "arrives", "is_check"),
+    [(0.1, b"", True), (1.9, b"", True), (2.1, b"", False), (0.1, OPENING, False), (0.1, OPENING[:1], False)],
+    ids=["new", "not there for long", "has stayed", "its UUID comes late", "a byte comes late"],
+)
+def test_who_is_hung_up_without_a_byte_was_a_health_check_if_it_was_new(
+    after_s: float, arrives: bytes, is_check: bool
+) -> None:
+    wire, clock = FakeWire(), FakeClock()
+    session = AnsweredSession(wire, "peer", source=Silence(), limits=LIMITS, clock=clock)
+    session.start()
+    clock.now_s += after_s
+    session.stop("server stopped")
+    wire.inbox += [arrives, b""] if arrives else [b""]
+    run_until(clock.now_s, clock, session)
+    assert (session.ended, session.failure, session.closed_silently) == (True, "server stopped", is_check)

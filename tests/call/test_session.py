@@ -68,6 +68,9 @@ class Watching:
     def released(self) -> None:
         self.told.append("released")
 
+    def replan(self) -> None:
+        """What is next to be done is seen at each step."""
+
 
 # Opening.
 

@@ -58,6 +58,9 @@ class Counting:
     def released(self) -> None:
         pass
 
+    def replan(self) -> None:
+        """What is next to be done is seen at each step."""
+
 
 class Ears(Echo):
     """An echo that counts."""

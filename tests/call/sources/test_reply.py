@@ -154,7 +154,7 @@ def goes_mute(heard: Heard) -> bytes | None:
         (ends(0.2), False, [], 1, "the server closed the connection * ms after digit 1 (where *)"),
         (ends(0.2), True, [], 1, "the server reset the connection * ms after digit 1"),
         (ends(0.2, b"\xff\0\1\1"), False, [], 4, "the server broke the protocol * ms after digit 1"),
-        (goes_mute, False, [], 1, "the server stopped sending audio: it sent nothing for 1.* s"),
+        (goes_mute, False, [], 1, "the server stopped sending audio: it sent nothing for * s"),
         (ends(0.2, HANGUP), False, ["--expect-hangup"], 0, None),
         (ends(0.2), False, ["--expect-hangup"], 0, None),
         (ends(0.2), True, ["--expect-hangup"], 1,
