@@ -19,9 +19,11 @@ from audiosocket_cli.model import Call, Side, now_utc
 from support.fakes import UUID_1
 
 
-def watched(*bots: Callable[[], Any], beats: bool = True, seconds: float = 0.7) -> list[tuple[int, Block, bool]]:
-    """Run these as bots of calls whose frames are due each 20 ms; returns which was told of which block, and whether on
-    the loop."""
+def watched(
+    *bots: Callable[[], Any], beats: bool = True, seconds: float = 0.7, blocks: int = 0
+) -> list[tuple[int, Block, bool]]:
+    """Run these as bots of calls whose frames are due each 20 ms, until so many blocks that are over were told, and for
+    so long at least; returns which was told of which block, and whether on the loop."""
     told: list[tuple[int, Block, bool]] = []
 
     async def main() -> None:
@@ -39,8 +41,11 @@ def watched(*bots: Callable[[], Any], beats: bool = True, seconds: float = 0.7) 
             coroutine = run()
             watch.enter(calls[-1], coroutine, bot, tell)
             tasks.append(asyncio.create_task(coroutine))
-        until_s = time.monotonic() + seconds
-        while time.monotonic() < until_s:
+        begun_s = time.monotonic()
+        while (now_s := time.monotonic()) < begun_s + seconds or sum(
+            not block.goes_on for _, block, _ in told
+        ) < blocks:
+            assert now_s < begun_s + 60, told
             if beats:
                 watch.beat_s = time.monotonic()
             await asyncio.sleep(0.02)
@@ -82,7 +87,7 @@ async def blocks_in_a_task() -> None:
 
 @pytest.mark.parametrize("bot", [sleeps, computes], ids=["sleeps", "computes"])
 def test_the_bot_that_blocks_is_told_of_with_its_line_once_it_goes_on(bot: Any) -> None:
-    told = watched(idle, bot, idle)
+    told = watched(idle, bot, idle, blocks=1)
     assert len(told) == 1
     number, block, on_loop = told[0]
     assert number == 1
@@ -96,7 +101,7 @@ def test_the_bot_that_blocks_is_told_of_with_its_line_once_it_goes_on(bot: Any) 
 
 
 def test_a_task_that_a_bot_has_begun_is_known_by_its_file() -> None:
-    ((_, block, _),) = watched(blocks_in_a_task)
+    ((_, block, _),) = watched(blocks_in_a_task, blocks=1)
     assert not block.is_certain
     assert block.where == f"test_block_watch.py:{sleeps.__code__.co_firstlineno + 2}"
 
@@ -158,7 +163,7 @@ def test_nobody_is_blamed_while_no_frame_is_due() -> None:
 
 def test_a_bot_that_does_not_stop_is_told_of_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(block_watch, "STILL_S", 0.15)
-    first, *_, last = watched(sleeps)
+    first, *_, last = watched(sleeps, blocks=1)
     assert first[1].goes_on
     assert not first[2]  # in the thread: the loop stands still
     assert not last[1].goes_on

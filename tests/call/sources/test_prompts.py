@@ -129,8 +129,7 @@ def test_what_is_not_there_in_time_is_silence_that_is_counted_and_told() -> None
 def test_damage_is_told_after_what_was_before_it() -> None:
     let(sound := SlowSound(fails_after=5, is_pipe=True), 6)
     playback = Playback(Prompt(sound), Kind.SLIN)
-    until(lambda: sound.made == 5)
-    time.sleep(0.05)
+    until(lambda: playback._speech.is_all_there)
     assert said_of(playback, 25).all()
     assert playback.next_frame(None) is None
     assert not playback.finished
