@@ -62,7 +62,7 @@ def has_children() -> bool:
          "reads-and-writes", "default-signals"],
 )  # fmt: skip
 def test_a_command_is_done_or_has_a_reason(runner: Callable[..., object], script: str, reason: str | None) -> None:
-    assert runner(run_hook(shell(script), {}, 5)) == reason
+    assert runner(run_hook(shell(script), {}, 60)) == reason
 
 
 @pytest.mark.parametrize(
