@@ -224,8 +224,13 @@ def test_a_file_that_is_gone_ends_an_endless_loop(tmp_path: Path) -> None:
     prompt = Prompt(Sound(path), Room(free_bytes=0))
     path.unlink()
     source = PromptSource(prompt, times=0)
-    for _ in range(50):
+
+    def says_silence() -> None:
         assert source.next_frame(Kind.SLIN) == silence_frame(Kind.SLIN)
+
+    until(lambda: (says_silence(), source.speech_notes.has_failed)[1])
+    for _ in range(50):
+        says_silence()
         time.sleep(0.002)
     assert source.close() == [f"cannot read {path}: no such file or directory [sound-file]"]
     assert isinstance(source.speech_notes, SpeechNotes)
