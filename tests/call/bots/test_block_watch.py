@@ -20,8 +20,9 @@ from support.fakes import UUID_1
 
 
 def watched(
-    *bots: Callable[[], Any], beats: bool = True, seconds: float = 0.7, blocks: int = 0
-) -> list[tuple[int, Block, bool]]:
+    *bots: Callable[[], Any], beats: bool = True, seconds: float = 0.7, blocks: int = 0,
+    on_told: Callable[[], object] = lambda: None,
+) -> list[tuple[int, Block, bool]]:  # fmt: skip
     """Run these as bots of calls whose frames are due each 20 ms, until so many blocks that are over were told, and for
     so long at least; returns which was told of which block, and whether on the loop."""
     told: list[tuple[int, Block, bool]] = []
@@ -36,6 +37,7 @@ def watched(
 
             def tell(block: Block, number: int = number) -> None:
                 told.append((number, block, threading.get_ident() == thread))
+                on_told()
 
             calls.append(Call(Side.SERVER, "peer", UUID_1, now_utc(), Pacer(0.0)))
             coroutine = run()
@@ -69,13 +71,13 @@ async def idle() -> None:
 
 async def sleeps() -> None:
     await asyncio.sleep(0.05)
-    time.sleep(0.3)
+    time.sleep(0.6)  # long enough to be seen, also by a thread that has no turn for a while
     await asyncio.sleep(100)
 
 
 async def computes() -> None:
     await asyncio.sleep(0.05)
-    until_s = time.monotonic() + 0.3
+    until_s = time.monotonic() + 0.6
     while time.monotonic() < until_s:
         sum(range(1000))
     await asyncio.sleep(100)
@@ -163,7 +165,14 @@ def test_nobody_is_blamed_while_no_frame_is_due() -> None:
 
 def test_a_bot_that_does_not_stop_is_told_of_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(block_watch, "STILL_S", 0.15)
-    first, *_, last = watched(sleeps, blocks=1)
+    is_told = threading.Event()
+
+    async def does_not_stop() -> None:
+        await asyncio.sleep(0.05)
+        is_told.wait(60)
+        await asyncio.sleep(100)
+
+    first, *_, last = watched(does_not_stop, blocks=1, on_told=is_told.set)
     assert first[1].goes_on
     assert not first[2]  # in the thread: the loop stands still
     assert not last[1].goes_on
