@@ -34,8 +34,14 @@ def generator(port: int, load: Load) -> Generator:
 
 def test_a_server_that_is_not_there_is_counted_and_called_again_after_a_second() -> None:
     async def main() -> Generator:
-        made = generator(free_port(), Load(calls=2, duration_s=1.5))
-        await made.run(time.monotonic())
+        made = generator(free_port(), Load(calls=2, duration_s=60))
+        begun_s = time.monotonic()
+        running = asyncio.create_task(made.run(begun_s))
+        while made.figures.counts["refused"] < 4:
+            await asyncio.sleep(0.01)
+        assert 1 <= time.monotonic() - begun_s < 30
+        made.stop()
+        await asyncio.wait_for(running, 20)
         return made
 
     made = asyncio.run(main())

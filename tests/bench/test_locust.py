@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from support.bot_calls import answering_bot, echo
+from support.peers import free_port
 from support.running import Serve, Serving, children_of, missing
 
 LOCUSTFILE = Path(__file__).parents[2] / "scripts" / "locustfile.py"
@@ -67,9 +68,7 @@ def locust(file: Path, target: str, *args: str, workers: int = 0) -> tuple[int, 
     """Run it, with so many workers; returns its exit code, what each process said, and the table printed, by name."""
     distributed: list[list[str]] = []
     if workers:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = str(free.getsockname()[1])
+        port = str(free_port())
         args += ("--master", "--master-bind-port", port, "--expect-workers", str(workers))
         distributed = [["--worker", "--master-host", "127.0.0.1", "--master-port", port]] * workers
     args = ("--headless", "--only-summary", "--csv", "table", *args)

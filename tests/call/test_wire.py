@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import signal
 import socket
 import statistics
 import subprocess
+import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -19,7 +21,7 @@ import pytest
 from audiosocket_cli.call.wire import SocketWire, queues
 from audiosocket_cli.codec import Frame, FrameDecoder, Kind, encode
 from support.peers import FRAME, reset, wire_and_peer
-from support.running import Serving, missing, need, run
+from support.running import Serving, missing, need, run, wait_until
 
 
 @pytest.mark.parametrize("side", ["server", "caller"])
@@ -41,13 +43,21 @@ def test_each_frame_is_one_segment_on_its_deadline(
     assert capture.stderr is not None
     while "Capturing on" not in capture.stderr.readline():
         pass
+    rows: list[list[str]] = []
+    seen = capture.stdout
+    assert seen is not None
+    reading = threading.Thread(target=lambda: [rows.append(line.rstrip("\n").split("\t")) for line in seen])
+    reading.start()
     done = run("play", tone_file, serving.target, "--wait", "0.5", "--json")
     assert done.returncode == 0
     ended = {"caller": json.loads(done.stdout), "server": json.loads(serving.wait_for('"event": "ended"'))}
     slipped_s = ended[side]["call"][side]["slipped_ms"] / 1000
-    time.sleep(2)  # for what tshark has yet to read
+    sent, until_s = ended[side]["call"][side]["frames"]["slin"]["frames"], time.monotonic() + 30
+    while sum(payload.startswith("100140") for *_, payload in rows) < sent and time.monotonic() < until_s:
+        time.sleep(0.05)  # for what tshark has yet to read
     capture.send_signal(signal.SIGINT)
-    rows = [line.split("\t") for line in capture.communicate(timeout=30)[0].splitlines()]
+    reading.join(30)
+    capture.communicate(timeout=30)
     segments = [(float(at_s), payload) for at_s, length, payload in rows if int(length)]
     audio = [(at_s, payload) for at_s, payload in segments if payload.startswith("100140")]
     others = [payload for _, payload in segments if not payload.startswith("100140")]
@@ -142,18 +152,25 @@ def test_what_is_held_when_a_call_ends_goes_out_first(says_goodbye: bool) -> Non
     peer.close()
 
 
+def wait_for(wire: SocketWire, event: int) -> None:
+    """Wait until our end of a connection has something: `POLLIN` data or its end, `POLLHUP` a reset."""
+    poll = select.poll()
+    poll.register(wire.fileno(), event)
+    assert poll.poll(60_000), "it never came"
+
+
 def test_what_was_read_ahead_is_received_next_also_where_that_failed() -> None:
     peer, wire = wire_and_peer()
     wire.read_ahead()
     assert wire.receive() is None
     peer.sendall(FRAME)
-    time.sleep(0.02)
+    wait_for(wire, select.POLLIN)
     wire.read_ahead()
     wire.read_ahead()
     assert wire.receive() == FRAME
     assert wire.receive() is None
     reset(peer)
-    time.sleep(0.02)
+    wait_for(wire, select.POLLHUP)
     wire.read_ahead()
     with pytest.raises(ConnectionResetError):
         wire.receive()
@@ -165,26 +182,23 @@ def test_what_a_reader_leaves_unread_is_seen_on_both_ends() -> None:
         with socket.create_connection(listener.getsockname()) as caller, listener.accept()[0] as server:
             assert queues(server.fileno()) == (0, 0)
             caller.sendall(FRAME * 10)
-            time.sleep(0.05)
-            assert queues(server.fileno()) == (3230, 0)
+            wait_until(lambda: queues(server.fileno()) == (3230, 0))
             caller.setblocking(False)
             with suppress(BlockingIOError):
                 while True:
                     caller.send(bytes(65536))
-            time.sleep(0.05)
-            received, unsent = queues(server.fileno())[0], queues(caller.fileno())[1]
-            assert received > 3230
+            wait_until(lambda: queues(server.fileno())[0] > 3230)
             if os.uname().sysname == "Linux":
-                assert unsent > 0
+                assert queues(caller.fileno())[1] > 0
         assert queues(server.fileno()) == (0, 0)
 
 
 def test_a_reset_that_sending_has_found_is_found_by_reading_too() -> None:
     peer, wire = wire_and_peer()
     peer.sendall(FRAME)
-    time.sleep(0.05)
+    wait_for(wire, select.POLLIN)
     reset(peer)
-    time.sleep(0.05)
+    wait_for(wire, select.POLLHUP)
     assert not wire.refused
     wire.send(FRAME)
     assert wire.refused
@@ -198,9 +212,9 @@ def test_a_peer_that_has_closed_before_we_sent_has_not_reset_the_connection() ->
     peer, wire = wire_and_peer()
     peer.sendall(FRAME)
     peer.close()
-    for _ in range(2):  # the first makes the peer's system say that nobody is there any more
-        wire.send(FRAME)
-        time.sleep(0.05)
+    wire.send(FRAME)  # which makes the peer's system say that nobody is there any more
+    wait_for(wire, select.POLLHUP)
+    wire.send(FRAME)
     assert wire.refused
     assert wire.receive() == FRAME
     assert wire.receive() == b""

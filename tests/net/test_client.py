@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 from typing import Any
@@ -49,9 +50,22 @@ def test_calls_that_wait_their_turn_are_left_out_after_a_signal() -> None:
         target = Address("127.0.0.1", listener.getsockname()[1])
 
         async def main() -> Any:
-            asyncio.get_running_loop().call_later(0.5, os.kill, os.getpid(), signal.SIGTERM)
-            async with asyncio.timeout(20):
-                return await place_in_turn(target, [(uuid4(), CallOptions()) for _ in range(3)], 2)
+            with contextlib.ExitStack() as peers:
+
+                async def stop_with_the_second() -> None:
+                    loop = asyncio.get_running_loop()
+                    for _ in range(2):
+                        peer, _ = await loop.sock_accept(listener)
+                        peers.enter_context(peer)
+                        peer.setblocking(False)
+                        assert await loop.sock_recv(peer, 1)
+                    os.kill(os.getpid(), signal.SIGTERM)
+
+                stopping = asyncio.create_task(stop_with_the_second())
+                async with asyncio.timeout(20):
+                    done = await place_in_turn(target, [(uuid4(), CallOptions()) for _ in range(3)], 2)
+                await stopping
+                return done
 
         done = asyncio.run(main())
     assert done.signal == signal.SIGTERM

@@ -68,6 +68,16 @@ class Said(Source):
         return QuietLine(self._kind).next_frame(None) if self._stays >= 0 else None
 
 
+class QuietUntil(Source):
+    """A quiet line until something has come about, which ends the call."""
+
+    def __init__(self, is_so: Callable[[], bool]) -> None:
+        self._is_so, self._line = is_so, QuietLine()
+
+    def next_frame(self, heard_kind: int | None) -> Frame | None:
+        return None if self._is_so() else self._line.next_frame(heard_kind)
+
+
 def target_of(url: str, protocol: str, rate_hz: int | None = None, **more: Any) -> WebSocketTarget:
     return WebSocketTarget(parse_url(url), protocol=protocol, rate_hz=rate_hz, **more)
 
@@ -152,14 +162,15 @@ def test_a_bot_that_does_not_close_is_found() -> None:
         async for name, _ in bot.events():
             if name == "audio":
                 bot.transport.pause_reading()
+                asleep.set()
                 while not over.is_set():
                     await asyncio.sleep(0.02)
                 bot.die()
 
-    over = threading.Event()
+    asleep, over = threading.Event(), threading.Event()
     with answering_bot(falls_asleep, "twilio") as url:
         try:
-            placed = call(target_of(url, "twilio"), Said(b"", stays_s=0.2))
+            placed = call(target_of(url, "twilio"), QuietUntil(asleep.is_set))
         finally:
             over.set()
     assert placed.ending.by is Side.CALLER
@@ -171,10 +182,10 @@ def test_a_bot_that_does_not_close_is_found() -> None:
 def test_what_is_odd_about_a_bot_is_found_in_its_call() -> None:
     async def talks_nonsense(bot: BotCall) -> None:
         await bot._websocket.send("{")
-        await listen(bot)
+        await bot.hang_up()
 
     with answering_bot(talks_nonsense, "twilio") as url:
-        placed = call(target_of(url, "twilio"), Said(b"", stays_s=0.2))
+        placed = call(target_of(url, "twilio"))
     (finding,) = placed.result["findings"]
     assert "the bot's message is ignored" in finding
 

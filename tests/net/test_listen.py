@@ -22,7 +22,7 @@ from audiosocket_cli.codec import Kind
 from audiosocket_cli.errors import NetworkError
 from audiosocket_cli.net.address import Address
 from audiosocket_cli.net.listen import BACKLOG, Listener, ListeningSockets, bind
-from support.peers import opening
+from support.peers import free_port, opening
 from support.running import COMMAND, missing
 
 BOTH = (("::1", socket.AF_INET6), ("127.0.0.1", socket.AF_INET))
@@ -96,10 +96,10 @@ def test_a_family_that_this_machine_lacks_is_left_out(monkeypatch: pytest.Monkey
 def test_a_port_that_another_program_has_on_one_of_them_is_in_use(
     monkeypatch: pytest.MonkeyPatch, host: str, family: int
 ) -> None:
-    with socket.create_server((host, 0), family=family) as other:
-        port = other.getsockname()[1]
-        with pytest.raises(NetworkError, match=rf"cannot listen on name.example:{port}: the port is in use"):
-            listen_on(monkeypatch, *BOTH, port=port)
+    port = free_port()
+    in_use = rf"cannot listen on name.example:{port}: the port is in use"
+    with socket.create_server((host, port), family=family), pytest.raises(NetworkError, match=in_use):
+        listen_on(monkeypatch, *BOTH, port=port)
     assert len(listen_on(monkeypatch, *BOTH, port=port)) == 2, "half of it was left open"
 
 

@@ -18,7 +18,7 @@ from audiosocket_cli.errors import FileError
 from audiosocket_cli.net.http_routes import Request
 from audiosocket_cli.server.api import Gatekeeper, read_token
 from support.peers import connected, free_port, get, opening, read_to_end, reset
-from support.running import Serve, run, wait_until
+from support.running import Serve, run, standing_still, wait_until
 
 UUID, OPENING = opening()
 SPEECH_THEN_RESULT = """\
@@ -111,12 +111,13 @@ def test_calls_of_a_worker_that_was_killed_have_ended_and_those_of_the_others_go
     serving = serve("--api", f"127.0.0.1:{port}", "--workers", "2")
     children = Path(f"/proc/{serving.process.pid}/task/{serving.process.pid}/children").read_text().split()
     with contextlib.ExitStack() as stack:
-        for number in range(1, 9):  # one after the other, so that both have some
-            stack.enter_context(connected(serving, opening(number)[1]))
-            wait_until(lambda count=number: listed(port) == count)
-            time.sleep(0.05)
+        for other, numbers in zip(children, (range(1, 5), range(5, 9)), strict=True):  # each has four
+            with standing_still(int(other)):
+                for number in numbers:
+                    stack.enter_context(connected(serving, opening(number)[1]))
+                    serving.wait_for(" call ")
         os.kill(int(children[0]), signal.SIGKILL)
-        wait_until(lambda: 0 < listed(port) < 8)
+        wait_until(lambda: listed(port) == 4)
         states = [json.loads(get(port, f"/calls/{opening(number)[0]}")[1]) for number in range(1, 9)]
         lost = [call for call in states if call["state"] == "ended"]
         assert len(lost) + listed(port) == 8

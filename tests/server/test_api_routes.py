@@ -44,7 +44,7 @@ class Desk:
         attached = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._run(attached)))
         self._thread.start()
-        assert attached.wait(5)
+        assert attached.wait(60)
 
     def begin(self, number: int = 1, uuid: str = UUID, call_sid: str | None = None) -> None:
         facts = {"uuid": uuid, "peer": "192.0.2.1:5060", "started_at": "2026-11-30T02:52:04.000+00:00"}

@@ -33,6 +33,8 @@ def refuses(serving: Serving) -> bool:
             socket.create_connection(("127.0.0.1", serving.port), timeout=5).close()
         except ConnectionRefusedError:
             return True
+        except ConnectionResetError:
+            pass  # it is being closed
         time.sleep(0.02)
     return False
 

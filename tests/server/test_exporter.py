@@ -21,7 +21,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from audiosocket_cli.codec import digit_frame, encode
 from support.peers import FRAME, connected, free_port, opening
-from support.running import COMMAND, Serve, Serving, missing, run
+from support.running import COMMAND, Serve, Serving, missing, run, wait_until
 
 
 class Watched:
@@ -84,6 +84,7 @@ def test_a_call_is_told_while_it_lasts_and_stays_counted(watch: Callable[..., Wa
             values = watched.wait_for(refused_total=1, failed_connections_total=1)
             read_to_end(unknown)
         assert values["calls_live"] == 1
+        wait_until(lambda: watched.values().get("frames_total slin server", 0) > 10)
         read_to_end(peer)
     values = watched.wait_for(calls_live=0, calls_total__caller__closed=1, children=0)
     assert values["frames_total slin caller"] == 50

@@ -20,6 +20,7 @@ from audiosocket_cli.server.gate import Gate
 from audiosocket_cli.server.options import RelayOptions, ServeOptions
 from audiosocket_cli.server.server import Server
 from support.fakes import OPENING
+from support.peers import free_port
 
 
 def can_connect(address: Address) -> bool:
@@ -35,7 +36,7 @@ async def until(condition: Callable[[], object]) -> None:
 def test_a_gate_opens_the_same_port_again() -> None:
     async def main() -> None:
         accepted: list[socket.socket] = []
-        listening = ListeningSockets(bind(Address("127.0.0.1", 0)))
+        listening = ListeningSockets(bind(Address("127.0.0.1", free_port())))
         (address,) = listening.addresses
         gate = Gate(listening, Address("127.0.0.1", 0), lambda peer, _: accepted.append(peer), print, lambda: False)
         assert gate.shut()
@@ -61,7 +62,7 @@ def test_a_gate_whose_port_was_taken_meanwhile_says_so_and_opens_once_it_is_free
     told: list[str] = []
 
     async def main() -> None:
-        listening = ListeningSockets(bind(Address("127.0.0.1", 0)))
+        listening = ListeningSockets(bind(Address("127.0.0.1", free_port())))
         (address,) = listening.addresses
         gate = Gate(listening, address, lambda peer, _: peer.close(), told.append, lambda: False)
         gate.shut()
@@ -124,8 +125,7 @@ def test_callers_of_a_socket_of_systemd_are_reset_while_no_server_is_up() -> Non
 
     async def main() -> None:
         told: list[Event] = []
-        with socket.create_server(("127.0.0.1", 0)) as gone:
-            target = Address(*gone.getsockname())
+        target = Address("127.0.0.1", free_port())
         listening = ListeningSockets(bind(Address("127.0.0.1", 0)), stay_open=True)
         (address,) = listening.addresses
         options = ServeOptions(Address("", 0), CallOptions(), relay=RelayOptions([target]))

@@ -21,6 +21,7 @@ import soundfile
 from audiosocket_cli import BotCall, CallOverError, NetworkError, UsageError, dial
 from audiosocket_cli.call.bots.function import BotFunction
 from audiosocket_cli.server.serving import Serving, serve, serving
+from support.peers import free_port
 
 WORD = (8000 * np.sin(np.arange(2400) * 0.3)).astype(np.int16)
 
@@ -107,7 +108,7 @@ def test_calls_are_recorded_captured_and_told_as_events(tmp_path: Path) -> None:
     events: list[dict[str, Any]] = []
 
     async def answer(call: BotCall) -> None:
-        assert await call.digit(5) == "1"
+        assert await call.digit(60) == "1"
         await call.say(WORD)
         call.hangup("sales")
 
@@ -160,7 +161,7 @@ def test_no_more_calls_than_allowed_are_answered() -> None:
 
 def test_at_the_end_of_the_block_calls_are_hung_up_and_the_port_is_free() -> None:
     async def work() -> None:
-        async with serving(echo, "127.0.0.1:0") as server:
+        async with serving(echo, f"127.0.0.1:{free_port()}") as server:
             calling = dial(server.address)
             call = await calling.__aenter__()
             await call.say(WORD)

@@ -17,6 +17,7 @@ from audiosocket_cli.net.address import Address
 from audiosocket_cli.server import targets
 from audiosocket_cli.server.options import Balance, RelayOptions
 from audiosocket_cli.server.targets import Targets
+from support.peers import free_port
 
 
 @contextlib.contextmanager
@@ -26,8 +27,7 @@ def listening(port: int = 0) -> Iterator[Address]:
 
 
 def gone() -> Address:
-    with listening() as address:
-        return address
+    return Address("127.0.0.1", free_port())
 
 
 class Told:

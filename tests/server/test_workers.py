@@ -235,16 +235,20 @@ def test_a_worker_that_cannot_start_is_an_error_and_not_tried_for_ever(tmp_path:
 
 def test_max_calls_from_counts_the_calls_of_all_and_those_of_a_dead_worker_no_more(serve: Serve) -> None:
     serving = serve("--workers", "2", "--max-calls-from", "4")
-    with calls(serving, range(4)):
-        for _ in range(4):
-            serving.wait_for(" call ")
+    pids = workers_of(serving)
+    with contextlib.ExitStack() as stack:
+        for other, numbers in zip(pids, (range(2), range(2, 4)), strict=True):  # each has two
+            with standing_still(other):
+                stack.enter_context(calls(serving, numbers))
+                for _ in numbers:
+                    serving.wait_for(" call ")
         for number in range(10, 14):
             with connected(serving, opening(number)[1]) as peer:
                 assert read_to_end(peer)[-1].kind == Kind.HANGUP
         with socket.create_connection(("127.0.0.1", serving.port), 10, ("127.0.0.2", 0)) as other:
             other.sendall(opening(20)[1])
             assert other.recv(1) == bytes([Kind.SLIN])
-        os.kill(workers_of(serving)[0], signal.SIGKILL)
+        os.kill(pids[0], signal.SIGKILL)
         wait_until(lambda: _answers(serving))
     wait_until(lambda: _answers(serving))
     code, lines, _ = serving.end()

@@ -19,9 +19,12 @@ from audiosocket_cli.model import Call, Side, now_utc
 from support.fakes import UUID_1
 
 
-def watched(*bots: Callable[[], Any], beats: bool = True, seconds: float = 0.7) -> list[tuple[int, Block, bool]]:
-    """Run these as bots of calls whose frames are due each 20 ms; returns which was told of which block, and whether on
-    the loop."""
+def watched(
+    *bots: Callable[[], Any], beats: bool = True, seconds: float = 0.7, blocks: int = 0,
+    on_told: Callable[[], object] = lambda: None,
+) -> list[tuple[int, Block, bool]]:  # fmt: skip
+    """Run these as bots of calls whose frames are due each 20 ms, until so many blocks that are over were told, and for
+    so long at least; returns which was told of which block, and whether on the loop."""
     told: list[tuple[int, Block, bool]] = []
 
     async def main() -> None:
@@ -34,13 +37,17 @@ def watched(*bots: Callable[[], Any], beats: bool = True, seconds: float = 0.7) 
 
             def tell(block: Block, number: int = number) -> None:
                 told.append((number, block, threading.get_ident() == thread))
+                on_told()
 
             calls.append(Call(Side.SERVER, "peer", UUID_1, now_utc(), Pacer(0.0)))
             coroutine = run()
             watch.enter(calls[-1], coroutine, bot, tell)
             tasks.append(asyncio.create_task(coroutine))
-        until_s = time.monotonic() + seconds
-        while time.monotonic() < until_s:
+        begun_s = time.monotonic()
+        while (now_s := time.monotonic()) < begun_s + seconds or sum(
+            not block.goes_on for _, block, _ in told
+        ) < blocks:
+            assert now_s < begun_s + 60, told
             if beats:
                 watch.beat_s = time.monotonic()
             await asyncio.sleep(0.02)
@@ -64,13 +71,13 @@ async def idle() -> None:
 
 async def sleeps() -> None:
     await asyncio.sleep(0.05)
-    time.sleep(0.3)
+    time.sleep(0.6)  # long enough to be seen, also by a thread that has no turn for a while
     await asyncio.sleep(100)
 
 
 async def computes() -> None:
     await asyncio.sleep(0.05)
-    until_s = time.monotonic() + 0.3
+    until_s = time.monotonic() + 0.6
     while time.monotonic() < until_s:
         sum(range(1000))
     await asyncio.sleep(100)
@@ -82,7 +89,7 @@ async def blocks_in_a_task() -> None:
 
 @pytest.mark.parametrize("bot", [sleeps, computes], ids=["sleeps", "computes"])
 def test_the_bot_that_blocks_is_told_of_with_its_line_once_it_goes_on(bot: Any) -> None:
-    told = watched(idle, bot, idle)
+    told = watched(idle, bot, idle, blocks=1)
     assert len(told) == 1
     number, block, on_loop = told[0]
     assert number == 1
@@ -96,7 +103,7 @@ def test_the_bot_that_blocks_is_told_of_with_its_line_once_it_goes_on(bot: Any) 
 
 
 def test_a_task_that_a_bot_has_begun_is_known_by_its_file() -> None:
-    ((_, block, _),) = watched(blocks_in_a_task)
+    ((_, block, _),) = watched(blocks_in_a_task, blocks=1)
     assert not block.is_certain
     assert block.where == f"test_block_watch.py:{sleeps.__code__.co_firstlineno + 2}"
 
@@ -158,7 +165,14 @@ def test_nobody_is_blamed_while_no_frame_is_due() -> None:
 
 def test_a_bot_that_does_not_stop_is_told_of_meanwhile(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(block_watch, "STILL_S", 0.15)
-    first, *_, last = watched(sleeps)
+    is_told = threading.Event()
+
+    async def does_not_stop() -> None:
+        await asyncio.sleep(0.05)
+        is_told.wait(60)
+        await asyncio.sleep(100)
+
+    first, *_, last = watched(does_not_stop, blocks=1, on_told=is_told.set)
     assert first[1].goes_on
     assert not first[2]  # in the thread: the loop stands still
     assert not last[1].goes_on

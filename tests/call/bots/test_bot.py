@@ -66,7 +66,8 @@ async def a_call(say: Callable[[socket.socket], object], told: list[Event]) -> t
         over = asyncio.get_running_loop().create_future()
         Driver().begin(live.session, live.wire, over.set_result)
         say(theirs)
-        await asyncio.sleep(0.1)
+        theirs.setblocking(False)
+        assert await asyncio.wait_for(asyncio.get_running_loop().sock_recv(theirs, 1), 60), "nothing was answered"
         theirs.shutdown(socket.SHUT_WR)
         assert await asyncio.wait_for(over, 60) is None
     live.abort()

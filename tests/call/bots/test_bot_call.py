@@ -289,16 +289,18 @@ def test_what_was_heard_can_be_skipped() -> None:
     skipped: list[float] = []
 
     async def answer(call: BotCall) -> None:
-        await asyncio.sleep(0.05)
+        await said.wait()
         skipped.append(call.skip())
         call.hangup()
 
     async def play(stage: Stage) -> None:
         for _ in range(9):
             await stage.hear()
+        said.set()
         await stage.until(lambda: stage.is_over)
         assert skipped[0] >= 0.2
 
+    said = asyncio.Event()
     on_stage(answer, play)
 
 

@@ -176,12 +176,15 @@ def test_what_the_caller_said_before_the_bot_was_there_comes_first() -> None:
 
 def test_no_more_than_a_second_is_kept_for_a_bot_that_is_late() -> None:
     async def wait(connection: ServerConnection, request: Request) -> None:
-        await asyncio.sleep(1.5)
+        await said.wait()
 
     async def talk(call: BridgedCall, diary: Diary) -> None:
-        await call.speak(WORDS * 4)
+        await call.speak(WORDS * 3)
+        said.set()
+        await call.speak(WORDS)
         await call.until(lambda: diary.named("media"))
 
+    said = asyncio.Event()
     result, diary, _ = with_call(talk, server={"process_request": wait})
     first = diary.named("media")[0]["media"]
     unread_s = result["bridge"]["unread_s"]
@@ -566,16 +569,19 @@ def test_a_raw_bot_flushes_and_hangs_up_with_a_result() -> None:
         await connection.send(WORDS * 20)
         await connection.send('{"mark": "never"}')
         await connection.send('{"play": "a.wav"}')
-        await asyncio.sleep(0.3)
+        await heard.wait()
         await connection.send('{"flush": true}')
         await connection.send(WORDS)
         await connection.send('{"hangup": true, "result": "sales"}')
 
     async def talk(call: BridgedCall, diary: Diary) -> None:
+        await call.until(lambda: len(call.sound) > 3200)
+        heard.set()
         await call.end()
         assert call.live.session.call is not None
         assert call.live.session.call.result == "sales"
 
+    heard = asyncio.Event()
     result, diary, _ = with_call(talk, script, protocol="raw")
     (flushed,) = diary.named("flushed")
     assert 8 < flushed["dropped_s"] < 9.95
@@ -636,11 +642,15 @@ def test_a_hangup_of_the_channel_driver_drops_what_waits() -> None:
     async def script(connection: ServerConnection) -> None:
         for _ in range(6):
             await connection.send(WORDS * 6)
-        await asyncio.sleep(0.3)
+        await heard.wait()
         await connection.send("HANGUP")
 
     async def talk(call: BridgedCall, diary: Diary) -> None:
+        await call.until(lambda: len(call.sound) > 3200)
+        heard.set()
         await call.end()
+
+    heard = asyncio.Event()
 
     result, diary, _ = with_call(talk, script, protocol="chan-websocket", plain_text=True)
     assert isinstance(diary.messages[0], str)
@@ -653,11 +663,15 @@ def test_a_hangup_of_the_channel_driver_drops_what_waits() -> None:
 def test_a_bot_of_the_channel_driver_that_dies_is_told_to_have_died_and_nothing_else(tmp_path: Path) -> None:
     async def script(connection: ServerConnection) -> None:
         await connection.send(WORDS * 6)
-        await asyncio.sleep(0.3)
+        await heard.wait()
         connection.transport.abort()
 
     async def talk(call: BridgedCall, diary: Diary) -> None:
+        await call.until(lambda: len(call.sound) > 3200)
+        heard.set()
         await call.end()
+
+    heard = asyncio.Event()
 
     result, _, call = with_call(talk, script, protocol="chan-websocket", fallback=fallback(tmp_path))
     (note,) = result["findings"]
@@ -708,7 +722,8 @@ def test_a_bot_that_does_not_read_loses_the_oldest_audio_and_it_is_counted(monke
     bridge = call.result["bridge"]
     heard_s = len(diary.audio) / 384_000
     assert bridge["unread_s"] > 0.5
-    assert heard_s + bridge["unread_s"] == pytest.approx(call.result["duration_s"], abs=0.6)
+    # All that the caller said, and the silence after it: a machine that stands still then may shorten that.
+    assert 2.95 < heard_s + bridge["unread_s"] < call.result["duration_s"] + 0.6
     assert "the bot reads too slowly: " in call.result["findings"][-1]
 
 

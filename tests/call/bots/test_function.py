@@ -327,7 +327,7 @@ def test_one_that_blocks_the_loop_is_named_once_with_its_line() -> None:
     async def answer(call: BotCall) -> None:
         for _ in range(2):
             await anext(call.audio())
-            time.sleep(0.25)
+            time.sleep(0.4)
             await asyncio.sleep(0.3)
         await call.over()
 

@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -25,6 +26,7 @@ from audiosocket_cli.asterisk.facts import frame_bytes
 from audiosocket_cli.audio.pcm import from_slin, to_slin
 from audiosocket_cli.audio.resample import StreamResampler
 from audiosocket_cli.call.bots import lifetime
+from audiosocket_cli.call.bots.child import _bytes_in
 from audiosocket_cli.call.bots.program import Program, ProgramOptions
 from audiosocket_cli.call.events import Event, ProgramSaid
 from audiosocket_cli.call.pacer import Pacer
@@ -34,7 +36,7 @@ from audiosocket_cli.call.sources.prompts import Threads
 from audiosocket_cli.codec import Frame, Kind, digit_frame, encode, rate_of
 from audiosocket_cli.model import Call, Digit, Ending, How, Side, now_utc
 from support.fakes import OPENING, UUID_1, FakeClock, FakeWire, run_until
-from support.running import MAX_WAIT_S, need
+from support.running import MAX_WAIT_S, need, wait_until
 
 TAIL_FRAMES, POST_ROLL_FRAMES = 5, 15
 """100 ms in which a phrase may go on, and 300 ms before the hangup."""
@@ -46,6 +48,9 @@ def do(**command): events.write(json.dumps(command).encode() + b"\\n")
 def hear(): return json.loads(events.readline() or "{}")
 def say(data): sys.stdout.buffer.write(data); sys.stdout.buffer.flush()
 def log(*words): print(*words, file=sys.stderr, flush=True)
+def asked():  # once all was taken that it has asked for so far
+    do(nothing=True)
+    while hear().get("event") != "error": pass
 """
 
 
@@ -142,6 +147,25 @@ def noise(kind: int, frames: int) -> list[bytes]:
     return [to_slin(samples)[at : at + size] for at in range(0, frames * size, size)]
 
 
+def wait_for_exit(stage: Stage) -> None:
+    """Wait until the program has ended, while no time passes for the caller: what it said waits in its pipe."""
+    assert stage.program._running is not None
+    os.waitid(os.P_PID, stage.program._running.child.pid, os.WEXITED | os.WNOWAIT)
+
+
+def told_at(stage: Stage) -> dict[str, int]:
+    """When the program is told of marks, by name, and of an error: after so many frames of speech."""
+    told = dict[str, int]()
+    send = stage.program._send_event
+
+    def note(**facts: Any) -> None:
+        told.setdefault(facts.get("mark", facts["event"]), len(stage.speech) // 320)
+        send(**facts)
+
+    stage.program._send_event = note  # type: ignore[method-assign]
+    return told
+
+
 def read_when(path: Path, size: int) -> bytes:
     for _ in range(2000):
         if path.exists() and path.stat().st_size >= size:
@@ -189,6 +213,7 @@ def test_what_it_says_at_its_own_rate_is_said_at_the_calls_to_the_last_sample(
     samples = np.random.default_rng(3).integers(-9000, 9000, rate_hz // 5).astype(np.int16)
     (tmp_path / "speech").write_bytes(to_slin(samples))
     stage = start(["cat", str(tmp_path / "speech")], rate_hz=rate_hz, kind=kind)
+    wait_for_exit(stage)
     stage.until(lambda: stage.over)
     tail = np.zeros(rate_hz // 50 * TAIL_FRAMES, np.int16)
     expected = to_slin(StreamResampler(rate_hz, rate_of(kind)).feed(np.concatenate([samples, tail])))
@@ -204,8 +229,13 @@ def test_a_frame_that_is_not_filled_is_said_with_silence_behind_it(start: Start)
     assert stage.speech == b"\1\2\3\4" + bytes(316)
 
 
-def test_half_a_sample_waits_for_its_other_half_or_all_that_follows_would_be_noise(start: Start) -> None:
-    stage = start(sh("printf '\\001\\002\\003'; sleep 0.2; printf '\\004\\005\\006'; cat"))
+def test_half_a_sample_waits_for_its_other_half_or_all_that_follows_would_be_noise(
+    start: Start, tmp_path: Path
+) -> None:
+    until_said = f"until [ -e {tmp_path}/said ]; do sleep 0.01; done"
+    stage = start(sh(f"printf '\\001\\002\\003'; {until_said}; printf '\\004\\005\\006'; cat"))
+    stage.until(lambda: stage.speech)
+    (tmp_path / "said").touch()
     stage.until(lambda: len(stage.speech) >= 640)
     assert stage.speech == b"\1\2" + bytes(318) + b"\3\4\5\6" + bytes(316)
     stage.end()
@@ -273,7 +303,8 @@ def test_one_that_does_not_read_misses_what_it_does_not_read_and_it_is_counted(s
 
 
 def test_one_that_reads_too_slowly_is_a_finding(start: Start) -> None:
-    stage = start(["sh", "-c", "head -c 1600 >&-; sleep 30"], grace_s=0.1)
+    stage = start(["sh", "-c", "head -c 1600 > /dev/null; echo heard >&2; sleep 30"], grace_s=0.1)
+    stage.until(lambda: stage.log)
     for _ in range(500):
         stage.hear(b"\1\1" * 160)
         stage.tick()
@@ -336,12 +367,13 @@ def test_it_has_four_descriptors_and_no_signal_ignored(start: Start) -> None:
 # What it asks for.
 
 
-def test_a_flush_drops_all_that_is_not_said_and_what_follows_it_is_said(start: Start) -> None:
+def test_a_flush_drops_all_that_is_not_said_and_what_follows_it_is_said(start: Start, tmp_path: Path) -> None:
     stage = start(
-        python("""
+        python(f"""
 say(bytes([1, 1]) * 16000)
 while hear().get("event") != "digit": pass
 do(flush=True)
+open('{tmp_path}/asked', 'w').close()
 while (event := hear()).get("event") != "flushed": pass
 log(event["dropped_s"])
 say(bytes([2, 2]) * 320)
@@ -350,6 +382,7 @@ sys.stdin.read()
     )
     stage.until(lambda: len(stage.speech) >= 10 * 320)
     stage.program.digit(0.5, "1")
+    wait_until((tmp_path / "asked").exists)  # no time passes for the caller
     stage.until(lambda: b"\2" in stage.speech and not any(stage.said[-1].payload))
     first, second = stage.speech.count(b"\1") / 16000, stage.speech.count(b"\2") / 16000
     assert (first + float(stage.log[0]), second) == (2.0, 0.04)
@@ -372,7 +405,7 @@ def test_barge_in_is_heard_with_the_very_next_frame(start: Start, tmp_path: Path
 def test_a_file_is_said_between_what_was_written_before_and_after(start: Start, tmp_path: Path) -> None:
     soundfile.write(tmp_path / "beep.wav", np.full(400, 257 * 2, np.int16), 8000)
     play = f"do(play='{tmp_path}/beep.wav')"
-    stage = start(python(f"say(bytes([1, 1]) * 200); {play}; time.sleep(0.3); say(bytes([3, 3]) * 200); {play}"))
+    stage = start(python(f"say(bytes([1, 1]) * 200); {play}; asked(); say(bytes([3, 3]) * 200); {play}"))
     stage.until(lambda: stage.over)
     assert stage.speech.replace(b"\0", b"") == b"\1" * 400 + b"\2" * 800 + b"\3" * 400 + b"\2" * 800
 
@@ -429,7 +462,7 @@ def test_of_too_many_files_the_first_hundred_wait_and_the_others_are_told(start:
     # All are asked for while the first words are said: a tick takes ten.
     gate = threading.Event()
     for _ in range(2):
-        stage.threads.do(lambda: gate.wait(10))
+        stage.threads.do(lambda: gate.wait(60))
     stage.until(lambda: len(stage.log) >= 3)
     assert all("is not played: 100 files are already waiting" in line for line in stage.log)
     gate.set()
@@ -439,11 +472,15 @@ def test_of_too_many_files_the_first_hundred_wait_and_the_others_are_told(start:
 def test_idle_is_told_once_all_was_said_and_not_while_a_file_is_loaded(start: Start, tmp_path: Path) -> None:
     soundfile.write(tmp_path / "beep.wav", np.full(160, 257, np.int16), 8000)
     stage = start(
-        python(f"say(bytes([2, 2]) * 160); do(play='{tmp_path}/beep.wav')\nwhile event := hear(): log(event)")
+        python(
+            f"say(bytes([2, 2]) * 160); do(play='{tmp_path}/beep.wav'); open('{tmp_path}/asked', 'w').close()\n"
+            "while event := hear(): log(event)"
+        )
     )
+    wait_until((tmp_path / "asked").exists)  # no time passes for the caller
     gate = threading.Event()
     for _ in range(2):
-        stage.threads.do(lambda: gate.wait(10))
+        stage.threads.do(lambda: gate.wait(60))
     stage.until(lambda: b"\2" in stage.speech)
     count = len(stage.said)
     stage.until(lambda: len(stage.said) > count + 50)
@@ -454,9 +491,15 @@ def test_idle_is_told_once_all_was_said_and_not_while_a_file_is_loaded(start: St
     assert stage.speech == b"\2" * 320 + b"\1" * 320
 
 
-@pytest.mark.parametrize("wish", ["do(hangup=True); sys.stdin.read()", "sys.exit(0)"], ids=["hangup", "exit"])
-def test_hangup_and_exit_say_the_rest_then_300_ms_of_silence(start: Start, wish: str) -> None:
-    stage = start(python(f"say(bytes([1, 1]) * 20000); {wish}"))
+@pytest.mark.parametrize(
+    "wish", ["do(hangup=True); open('{asked}', 'w').close(); sys.stdin.read()", "sys.exit(0)"], ids=["hangup", "exit"]
+)
+def test_hangup_and_exit_say_the_rest_then_300_ms_of_silence(start: Start, tmp_path: Path, wish: str) -> None:
+    stage = start(python(f"say(bytes([1, 1]) * 20000); {wish.format(asked=tmp_path / 'asked')}"))
+    if "hangup" in wish:
+        wait_until((tmp_path / "asked").exists)  # no time passes for the caller
+    else:
+        wait_for_exit(stage)
     stage.until(lambda: stage.over)
     spoken = [any(frame.payload) for frame in stage.said]
     first = spoken.index(True)
@@ -468,8 +511,9 @@ def test_hangup_and_exit_say_the_rest_then_300_ms_of_silence(start: Start, wish:
 
 def test_a_program_that_ended_is_not_waited_for(start: Start) -> None:
     stage = start(sh("exit 3"))
+    wait_for_exit(stage)
     stage.until(lambda: stage.over)
-    assert len(stage.said) < 500
+    assert len(stage.said) < 100
     result = stage.finish()
     assert (result["exit_code"], result["signal"], result["stopped_by"]) == (3, None, None)
     assert stage.call.notes == ["the program exited with code 3 [bot-failed]"]
@@ -533,7 +577,7 @@ while hear()["event"] != "hangup": pass
 do(play="x.wav"); do(hangup=True, result="bought"); events.write(b"[" * 5000 + b"\\n")
 {"sys.exit(0)" if leaves else "time.sleep(60)"}
 """),
-        grace_s=1.0,
+        grace_s=30.0 if leaves else 1.0,
     )
     stage.until(lambda: stage.log)
     ended = stage.end()
@@ -561,7 +605,9 @@ def test_a_mark_is_told_when_what_was_written_before_it_has_been_heard_and_a_flu
         python("""
 say(bytes([1, 1]) * 160 * 5)
 do(mark="greeting")
-event = hear(); log(event["event"], event["mark"], event["at_s"] > 0, "dropped" in event)
+event = hear()
+while event["event"] == "idle": event = hear()
+log(event["event"], event["mark"], event["at_s"] > 0, "dropped" in event)
 do(mark="at once")
 event = hear()
 while event["event"] == "idle": event = hear()
@@ -583,28 +629,27 @@ sys.stdin.read()
     ]  # fmt: skip
 
 
-def test_a_mark_stands_where_the_program_says_however_much_more_it_has_written_by_then(start: Start) -> None:
+def test_a_mark_stands_where_the_program_says_however_much_more_it_has_written_by_then(
+    start: Start, tmp_path: Path
+) -> None:
     stage = start(
-        python("""
+        python(f"""
 say(bytes([1, 1]) * 160 * 100)
 for number in (10, 20, 100, 1000): do(mark=str(number), after_bytes=number * 320)
 do(mark="bad", after_bytes=-1)
+open('{tmp_path}/written', 'w').close()
 while True:
     event = hear()
-    if event["event"] == "mark": log(event["mark"], round(event["at_s"], 3))
+    if event["event"] == "mark": log(event["mark"])
     if event["event"] == "error": log(event["error"][:14])
 """)
     )
-    heard = dict[str, int]()
-
-    def all_are_told() -> bool:
-        for line in stage.log:
-            heard.setdefault(line.split()[0], len(stage.speech) // 320)
-        return len(stage.log) == 5
-
-    stage.until(all_are_told)
-    assert heard["not"] < 10  # at once: the program needs a moment to tell
-    assert [10 <= heard["10"] < 30, 20 <= heard["20"] < 40, heard["100"], heard["1000"]] == [True, True, 100, 100]
+    told = told_at(stage)
+    wait_until((tmp_path / "written").exists)  # no time passes for the caller
+    stage.until(lambda: len(stage.log) == 5)
+    assert stage.log == ["not understood", "10", "20", "100", "1000"]
+    told.pop("idle", None)
+    assert told == {"error": 0, "10": 10, "20": 20, "100": 100, "1000": 100}
 
 
 def test_a_mark_stands_no_earlier_than_after_the_last_file(start: Start, tmp_path: Path) -> None:
@@ -612,36 +657,36 @@ def test_a_mark_stands_no_earlier_than_after_the_last_file(start: Start, tmp_pat
     soundfile.write(path, np.full(160 * 50, 9, np.int16), 8000)
     stage = start(
         python(f"""
-do(play={str(path)!r}); time.sleep(0.1)
+do(play={str(path)!r}); asked()
 say(bytes([1, 1]) * 160 * 50)
 do(mark="in the file", after_bytes=0); do(mark="after it", after_bytes=320 * 10)
+open('{tmp_path}/written', 'w').close()
 while True:
     event = hear()
     if event["event"] == "mark": log(event["mark"])
 """)
     )
-    heard = dict[str, int]()
-
-    def all_are_told() -> bool:
-        for line in stage.log:
-            heard.setdefault(line, len(stage.speech) // 320)
-        return len(stage.log) == 2
-
-    stage.until(all_are_told)
-    assert 50 <= heard["in the file"] < 60 <= heard["after it"] < 80
+    told = told_at(stage)
+    stage.until(lambda: "error" in told)
+    wait_until((tmp_path / "written").exists)  # no time passes for the caller
+    stage.until(lambda: len(stage.log) == 2)
+    assert told["in the file"] in (50, 51)  # that a file is over is seen with the frame after it
+    assert told["after it"] == told["in the file"] + 10
 
 
-def test_marks_without_number_are_ignored_and_each_is_told(start: Start) -> None:
+def test_marks_without_number_are_ignored_and_each_is_told(start: Start, tmp_path: Path) -> None:
     stage = start(
-        python("""
-say(bytes([1, 1]) * 160 * 300)
-for number in range(1010): do(mark=str(number))
+        python(f"""
+say(bytes([1, 1]) * 160 * 200)
+events.write(b"".join(b'{{"mark": "%d"}}\\n' % number for number in range(1010)))
+open('{tmp_path}/asked', 'w').close()
 errors = 0
 while errors < 10: errors += hear()["event"] == "error"
 log("told")
 sys.stdin.read()
 """)
     )
+    wait_until((tmp_path / "asked").exists)  # no time passes for the caller: it takes ten with each frame
     stage.until(lambda: stage.log)
     assert stage.call.notes[0] == (
         "the program's command failed: the mark 1000 is ignored: 1000 marks are already waiting [bot-command]"
@@ -682,7 +727,7 @@ def test_a_flood_costs_little_with_each_frame(start: Start, flood: str) -> None:
         stage.tick()
         time.sleep(0.005)
     assert (time.process_time() - begun_s) / 50 < 0.004
-    assert stage.end()["stopped_by"] == "SIGTERM"
+    assert stage.end()["stopped_by"] in ("SIGTERM", "SIGKILL")  # a busy machine may take longer for the first
 
 
 # How it is watched.
@@ -792,8 +837,8 @@ def test_its_standard_error_is_passed_on_in_lines(start: Start, script: str, lin
         ("cat > /dev/null", (0, None, None)),
         ("cat > /dev/null; exit 4", (4, None, None)),
         ("exec sleep 60", (None, "SIGTERM", "SIGTERM")),
-        ("trap 'exit 5' TERM; while :; do sleep 0.01; done", (5, None, "SIGTERM")),
-        ("trap '' TERM; while :; do sleep 0.01; done", (None, "SIGKILL", "SIGKILL")),
+        ("trap 'exit 5' TERM; echo up >&2; while :; do sleep 0.01; done", (5, None, "SIGTERM")),
+        ("trap '' TERM; echo up >&2; while :; do sleep 0.01; done", (None, "SIGKILL", "SIGKILL")),
         ("kill -STOP $$", (None, "SIGKILL", "SIGKILL")),
         ("kill -SEGV $$", (None, "SIGSEGV", None)),
         ("kill -40 $$", (None, "signal 40", None)),
@@ -805,8 +850,9 @@ def test_its_standard_error_is_passed_on_in_lines(start: Start, script: str, lin
          "real-time-signal", "in-a-write", "in-a-command", "has-closed-all"],
 )  # fmt: skip
 def test_how_it_ends_after_the_call(start: Start, script: str, ending: tuple[object, ...]) -> None:
-    stage = start(sh(script), grace_s=0.4)
-    stage.until(lambda: len(stage.said) >= 5)
+    """One that ends by itself may take its time, on a busy machine; the others have come to where they stay."""
+    stage = start(sh(script if "echo up" in script else f"echo up >&2; {script}"), grace_s=0.4 if ending[2] else 30.0)
+    stage.until(lambda: stage.log and len(stage.said) >= 5)
     begun_s = time.monotonic()
     result = stage.end()
     assert (result["exit_code"], result["signal"], result["stopped_by"]) == ending
@@ -823,11 +869,16 @@ def test_what_it_leaves_in_its_group_ends_with_it(start: Start) -> None:
         os.killpg(stage.program._running.child.pid, 0)  # type: ignore[union-attr]
 
 
-def test_one_that_left_the_group_and_floods_holds_up_nobody(start: Start) -> None:
+def test_one_that_left_the_group_and_floods_holds_up_nobody(start: Start, tmp_path: Path) -> None:
     need("setsid")
-    stage = start(sh("setsid sh -c 'echo $$ >&2; exec yes >&2' & sleep 0.1"))
+    left = tmp_path / "left"
+    leaves = f"setsid sh -c 'echo $$ >&2; touch {left}; exec yes >&2' & until [ -e {left} ]; do sleep 0.01; done"
+    stage = start(sh(leaves))
     stage.until(lambda: stage.log)
     pid = int(stage.log[0])
+    running = stage.program._running
+    assert running is not None
+    wait_until(lambda: _bytes_in(running.child._stderr) > 16384)  # it floods, also where it has no turn at the end
     try:
         begun_s = time.monotonic()
         assert stage.end()["exit_code"] == 0
@@ -991,7 +1042,7 @@ def test_a_whole_call_over_a_wire_from_uuid_to_hangup() -> None:
     wire.inbox.append(OPENING)
     heard = noise(Kind.SLIN, 30)
     end_s = clock.now_s
-    for data in [*heard, *[bytes(320)] * 200]:
+    for data in [*heard, *[bytes(320)] * 5000]:
         wire.inbox.append(encode(Frame(Kind.SLIN, data)))
         wire.inbox.append(encode(digit_frame("1")))
         end_s += 0.02
@@ -1003,8 +1054,8 @@ def test_a_whole_call_over_a_wire_from_uuid_to_hangup() -> None:
     frames = wire.frames
     assert frames[-1] == Frame(Kind.HANGUP)
     assert b"".join(frame.payload for frame in frames if any(frame.payload)) == b"".join(heard[:20])
-    assert [any(frame.payload) for frame in frames[-1 - TAIL_FRAMES - POST_ROLL_FRAMES : -1]] == [False] * 20
-    assert any(frames[-2 - TAIL_FRAMES - POST_ROLL_FRAMES].payload)
+    last_said = max(number for number, frame in enumerate(frames) if any(frame.payload))
+    assert len(frames) - 2 - last_said >= TAIL_FRAMES + POST_ROLL_FRAMES  # more where its exit takes a while
     assert session.call is not None
     assert session.call.ending == Ending(Side.SERVER, How.HANGUP, "the program exited with code 0")
     assert session.call.notes == []

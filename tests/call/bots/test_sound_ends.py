@@ -50,16 +50,17 @@ def test_a_file_is_spoken_in_real_time_and_then_there_is_silence(tone_file: Path
         time.sleep(0.005)
         heard += microphone.buffer.take_rest()
     took_s = time.monotonic() - begun_s
-    time.sleep(0.1)
-    heard += microphone.buffer.take_rest()
-    microphone.close()
-    microphone.close()
     said = soundfile.read(tone_file, dtype="int16")[0]
+    while len(heard) <= len(said) * 2 + 640:
+        time.sleep(0.005)
+        assert time.monotonic() < begun_s + 60, "no silence came"
+        heard += microphone.buffer.take_rest()
+    microphone.close()
+    microphone.close()
     assert len(said) / 8000 - 0.15 < took_s < 12
     if not microphone.buffer.over + microphone.buffer.under:  # of a machine that stood still
         np.testing.assert_array_equal(from_slin(heard)[: len(said)], said)
         assert not from_slin(heard)[len(said) :].any()
-    assert len(heard) > len(said) * 2
     assert microphone.remarks() == []
 
 
@@ -83,7 +84,8 @@ def test_a_pipe_is_spoken_as_it_comes() -> None:
         heard += microphone.buffer.take_rest()
     microphone.close()
     heard += microphone.buffer.take_rest()
-    assert heard.strip(b"\0") == sound.tobytes().strip(b"\0")
+    if not microphone.buffer.over + microphone.buffer.under:  # of a machine that stood still
+        assert heard.strip(b"\0") == sound.tobytes().strip(b"\0")
 
 
 def test_a_pipe_that_is_too_slow_is_counted() -> None:

@@ -75,10 +75,10 @@ def test_a_call_its_capture_and_its_recording_have_the_same_turns(serve: Serve, 
 def assert_same(live: dict[str, Any], other: dict[str, Any]) -> None:
     assert [(turn["side"], turn["kind"]) for turn in other["list"]] == TURNS
     for mine, theirs in zip(live["list"], other["list"], strict=True):
-        for key, unit_s in (("start_s", 1.0), ("end_s", 1.0), ("after_ms", 0.001)):
-            if mine[key] is not None:
-                assert abs(mine[key] - theirs[key]) * unit_s <= FRAME_S + 1e-9, (key, live, other)
+        for key, unit_s, ends in (("start_s", 1.0, 1), ("end_s", 1.0, 1), ("after_ms", 0.001, 2)):
+            if mine[key] is not None:  # each end may be seen a frame later; and a pause is between two
+                assert abs(mine[key] - theirs[key]) * unit_s <= ends * FRAME_S + 0.0011, (key, live, other)
     for key in ("interruptions", "backchannels", "dead_air"):
         assert other[key] == live[key]
-    assert other["latency_ms"]["max"] == pytest.approx(live["latency_ms"]["max"], abs=FRAME_S * 1000)
-    assert other["overlap_s"] == pytest.approx(live["overlap_s"], abs=2 * FRAME_S)
+    assert other["latency_ms"]["max"] == pytest.approx(live["latency_ms"]["max"], abs=2 * FRAME_S * 1000 + 1)
+    assert other["overlap_s"] == pytest.approx(live["overlap_s"], abs=4 * FRAME_S + 0.01)  # two, of two ends each

@@ -129,8 +129,7 @@ def test_what_is_not_there_in_time_is_silence_that_is_counted_and_told() -> None
 def test_damage_is_told_after_what_was_before_it() -> None:
     let(sound := SlowSound(fails_after=5, is_pipe=True), 6)
     playback = Playback(Prompt(sound), Kind.SLIN)
-    until(lambda: sound.made == 5)
-    time.sleep(0.05)
+    until(lambda: playback._speech.is_all_there)
     assert said_of(playback, 25).all()
     assert playback.next_frame(None) is None
     assert not playback.finished
@@ -225,8 +224,13 @@ def test_a_file_that_is_gone_ends_an_endless_loop(tmp_path: Path) -> None:
     prompt = Prompt(Sound(path), Room(free_bytes=0))
     path.unlink()
     source = PromptSource(prompt, times=0)
-    for _ in range(50):
+
+    def says_silence() -> None:
         assert source.next_frame(Kind.SLIN) == silence_frame(Kind.SLIN)
+
+    until(lambda: (says_silence(), source.speech_notes.has_failed)[1])
+    for _ in range(50):
+        says_silence()
         time.sleep(0.002)
     assert source.close() == [f"cannot read {path}: no such file or directory [sound-file]"]
     assert isinstance(source.speech_notes, SpeechNotes)
