@@ -22,7 +22,7 @@ from audiosocket_cli.cli import COMMANDS, root
 from audiosocket_cli.codec import Frame, Kind, encode
 from audiosocket_cli.signals import answers_calls
 from support.peers import FRAME, connected, opening
-from support.running import COMMAND, Serving, missing
+from support.running import COMMAND, Serving, missing, wait_until
 
 TAKE_TERMINAL = "import os, sys; os.open(sys.argv[1], os.O_RDWR); os.execvp(sys.argv[2], sys.argv[2:])"
 IGNORED = ["sh", "-c", "trap '' INT; exec \"$@\"", "sh"]
@@ -76,7 +76,7 @@ def test_without_a_terminal_sighup_ends_no_call(folder: Path, words: list[str]) 
         peer.sendall(FRAME)
         assert peer.recv(3)
         assert serving.process.poll() is None
-        assert "SIGHUP: there is nothing to reload" in (folder / "log").read_text()
+        wait_until(lambda: "SIGHUP: there is nothing to reload" in (folder / "log").read_text())
         serving.process.terminate()
         assert serving.process.wait(timeout=20) == 143
 

@@ -121,7 +121,8 @@ def test_a_server_that_stood_still_shows_from_when_it_was_due(serve: Serve) -> N
     serving = serve("--echo")
 
     def stand_still() -> None:
-        serving.wait_for(" call ")
+        for _ in range(3):
+            serving.wait_for(" call ")
         time.sleep(2.0)
         serving.process.send_signal(signal.SIGSTOP)
         time.sleep(1.0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import json
 import os
@@ -35,7 +36,7 @@ from support.captured import (
     whole,
     write_lines,
 )
-from support.running import COMMAND, Serving, need, run
+from support.running import COMMAND, Serving, need, run, wait_until
 from support.terminal import Terminal
 
 HEADING = f"call {UUID_1}, from 10.0.0.5:40000 to 10.0.0.9:9092, at 2023-11-14 22:13:20.000 UTC\n"
@@ -526,14 +527,22 @@ def test_a_growing_file_is_followed_until_somebody_interrupts(tmp_path: Path) ->
     assert rest.splitlines()[-2].startswith("call 11111111 over after ")
 
 
+def has_read_all(pid: int, path: Path) -> bool:
+    """Whether a process that has a file open is at the file's end."""
+    for link in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+            if link.readlink() == path:
+                place = Path(f"/proc/{pid}/fdinfo/{link.name}").read_text()
+                return int(place.split()[1]) == path.stat().st_size
+    return False
+
+
 def test_a_file_that_is_followed_can_be_kept_in_another_format(tmp_path: Path) -> None:
     path, out = tmp_path / "grows.jsonl", tmp_path / "out.pcapng"
     lines = list(as_lines(some_call()))
     path.write_text("".join(lines[:40]))
     with subprocess.Popen([*COMMAND, "dump", path, "--follow", "--to", "pcapng", out]) as process:
-        deadline = time.monotonic() + 30
-        while not out.exists() and time.monotonic() < deadline:
-            time.sleep(0.05)
+        wait_until(lambda: out.exists() and has_read_all(process.pid, path))
         time.sleep(0.3)
         process.send_signal(signal.SIGINT)
         assert process.wait(30) == 130

@@ -306,10 +306,10 @@ def test_a_signal_hangs_up_and_completes_the_file(
     record: Record, tmp_path: Path, name: str, number: int, code: int
 ) -> None:
     recorder = record(name)
-    with recorder.connected() as peer:
-        peer.sendall(frames_of(noise(0.2)))
+    with socket.create_connection(("127.0.0.1", recorder.port), timeout=20) as peer:
+        # In one piece, so that whoever answers has heard all of it.
+        peer.sendall(encode(uuid_frame(uuid.UUID(int=1))) + frames_of(noise(0.2)))
         peer.recv(1)
-        time.sleep(0.1)
         recorder.process.send_signal(number)
         assert read_frames_behind_the_first_byte(peer)[-1] == Frame(Kind.HANGUP)
     assert recorder.end()[::2] == (code, "answered 1 call with 0.2 s of caller audio\n")

@@ -42,12 +42,14 @@ async def blocks(call):
         return
 
 async def lasts(call):
+    print("began", flush=True)
     try:
         await asyncio.sleep(60)
     finally:
         print("cleaned up", flush=True)
 
 async def ignores(call):
+    print("began", flush=True)
     while True:
         try:
             await asyncio.sleep(60)
@@ -158,8 +160,7 @@ def test_the_server_ends_whatever_its_functions_do(
     serving = serve("--grace", "300ms", "--bot", f"bot:{function}")
     caller = subprocess.Popen([*COMMAND, "play", serving.target, "--wait", "10"], stderr=subprocess.DEVNULL)
     try:
-        serving.wait_for(" call ")
-        time.sleep(0.5)
+        serving.wait_for("^began$")
         begun_s = time.monotonic()
         code, out, err = serving.end(signal.SIGINT)
         assert time.monotonic() - begun_s < 20
@@ -178,11 +179,11 @@ def test_a_second_signal_ends_a_server_that_its_function_keeps_from_ending(serve
     caller = subprocess.Popen([*COMMAND, "play", serving.target, "--wait", "10"], stderr=subprocess.DEVNULL)
     try:
         serving.wait_for("held up all calls for 2 s so far")
-        for _ in range(2):  # one of a kind, as `timeout` sends each twice
+        for wait_s in (0.05, 0.3):  # one of a kind, as `timeout` sends each twice: less than a second apart
             serving.process.send_signal(number)
-            time.sleep(0.3)
+            time.sleep(wait_s)
         assert serving.process.poll() is None
-        time.sleep(1.0)
+        time.sleep(1.5)  # more than a second since it heard the first, be that late
         code, _, err = serving.end(number)
     finally:
         caller.kill()

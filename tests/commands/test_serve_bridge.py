@@ -224,6 +224,10 @@ def test_a_stop_ends_a_bridged_call_in_order_and_soon(serve: Serve) -> None:
     assert diary.closed == (1000, "")
 
 
+BEGINS = 'told["event"] == "start" and open(sys.argv[2], "a").write("begun\\n")\n'
+"""A line for a bot that notes of each call that it has begun: the handshake is over."""
+
+
 def established(port: int) -> int:
     """Count the connections that a port of this machine has taken."""
     rows = (line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:])
@@ -231,12 +235,15 @@ def established(port: int) -> int:
 
 
 def test_a_bot_process_that_is_killed_costs_its_own_calls_and_the_next_ones_go_to_its_successor(
-    serve: Serve, words: Path
+    serve: Serve, words: Path, tmp_path: Path
 ) -> None:
-    script, port = Path(__file__).parents[2] / "scripts" / "bench" / "peer" / "websocket_echo.py", free_port()
+    echo = (Path(__file__).parents[2] / "scripts" / "bench" / "peer" / "websocket_echo.py").read_text()
+    script, begun, port, loads = tmp_path / "echo.py", tmp_path / "begun", free_port(), "told = json.loads(message)\n"
+    assert loads in echo
+    script.write_text(echo.replace(loads, loads + " " * 8 + BEGINS))
 
     def bot() -> subprocess.Popen[str]:
-        process = subprocess.Popen([sys.executable, script, str(port)], stdout=subprocess.PIPE, text=True)
+        process = subprocess.Popen([sys.executable, script, str(port), begun], stdout=subprocess.PIPE, text=True)
         assert process.stdout is not None
         assert process.stdout.readline().startswith("ready")
         return process
@@ -249,8 +256,8 @@ def test_a_bot_process_that_is_killed_costs_its_own_calls_and_the_next_ones_go_t
     ]  # fmt: skip
     for _ in callers:
         serving.wait_for('"event": "call"')
-    wait_until(lambda: established(port) == 4)
-    time.sleep(0.3)  # for the handshake of the last
+    wait_until(lambda: begun.exists() and begun.read_text() == "begun\n" * 4)
+    assert established(port) == 4
     first.kill()
     first.communicate()
     lost = [json.loads(serving.wait_for('"event": "ended"'))["call"] for _ in callers]
