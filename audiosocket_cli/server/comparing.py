@@ -81,9 +81,12 @@ class Comparing:
     def _ask(self, expected: Path, seen: Path) -> Comparison:
         """Do it, on a thread."""
         try:
-            if self._process is None:
-                self._process = _start()
-            answer = _answer_of(self._process, [str(expected), str(seen)])
+            process = self._process
+            if process is None:
+                process = self._process = _start()
+                if self._is_closed:  # on the loop's thread, before it could be seen there
+                    self._end()
+            answer = _answer_of(process, [str(expected), str(seen)])
         except (OSError, ValueError) as error:  # it was killed, say for lack of memory: the next call starts another
             self._end()
             return Comparison(failure=_STOPPED if self._is_closed else f"the process that compares has ended: {error}")

@@ -31,9 +31,6 @@ class Direct:
         pass
 
     def replan(self) -> None:
-        """What is next to be done is seen at each step."""
-
-    def replan(self) -> None:
         pass
 
     def run(self, step: Callable[[], object]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import subprocess
 from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
@@ -134,5 +135,26 @@ def test_no_more_calls_wait_than_may(captures: tuple[Path, Path], monkeypatch: p
         asked.close()
         assert one.failure is None
         assert other.failure == "too many calls wait to be compared: 1"
+
+    run(main())
+
+
+def test_a_close_while_the_process_starts_leaves_none(
+    captures: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, _ = captures
+    start, started = comparing._start, []
+
+    async def main() -> None:
+        asked = Comparing()
+
+        def late() -> subprocess.Popen[str]:
+            asked.close()
+            started.append(start())
+            return started[0]
+
+        monkeypatch.setattr(comparing, "_start", late)
+        assert await asked.compare(first, first) == Comparison(failure="the proxy was stopped")
+        assert started[0].returncode == -signal.SIGKILL
 
     run(main())
