@@ -83,6 +83,8 @@ def test_a_fault_is_caught_by_its_case_alone(case: Case) -> None:
     with serving(FAULTS[case.id]) as server:
         results = try_cases(server, tried_with(case), release)
     failed = {result.case.id: result.observed for result in results if result.verdict is Verdict.FAIL}
+    if "frame/split" in case.id:
+        failed.pop("frame/byte-by-byte", None)  # a busy machine sends bytes as far apart as halves
     assert list(failed) == [case.id], failed
 
 

@@ -89,10 +89,12 @@ def other_make() -> Iterator[Callable[..., str]]:
         process.communicate()
 
 
-def bench(target: str, *args: str | Path, code: int = 0) -> dict[str, Any]:
-    """Run it, with a bound on lateness that a busy machine keeps, and return its JSON."""
+def bench(target: str, *args: str | Path, code: int = 0, may_be_late: bool = False) -> dict[str, Any]:
+    """Run it, with a bound on lateness that a busy machine keeps, and return its JSON. `may_be_late`: its calls are so
+    short that such a machine may not send all of their frames."""
     done = run("bench", target, "--max-lateness", "1000", *args, "--json")
-    assert done.returncode == code, done.stderr
+    is_late = may_be_late and "frames were not sent by the end of their calls" in done.stderr
+    assert is_late or done.returncode == code, done.stderr
     content: dict[str, Any] = json.loads(done.stdout)
     return content
 
@@ -240,7 +242,7 @@ def test_nobody_there_is_one_line() -> None:
 
 def test_arrivals_come_at_their_rate_but_no_more_at_once_than_allowed(serve: Serve) -> None:
     args = ["--rate", "10", "--call-duration", "1s", "--max-calls", "4", "--duration", "2s"]
-    content = bench(serve("--echo").target, *args)
+    content = bench(serve("--echo").target, *args, may_be_late=True)
     values = content["values"]
     assert values["placed"] + values["left_out"] == 20
     assert values["left_out"] > 5

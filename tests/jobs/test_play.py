@@ -33,7 +33,7 @@ def test_without_a_file_it_is_heard_by_the_server(serve: Serve, tmp_path: Path) 
     assert serving.end(0)[0] == 0
     (recorded,) = tmp_path.glob("calls/*.wav")
     heard, said = (soundfile.read(path, dtype="int16")[0] for path in (recorded, HELLO))
-    assert np.array_equal(np.trim_zeros(heard), np.trim_zeros(said))
+    assert np.array_equal(heard[heard != 0], said[said != 0])  # a busy machine pauses
 
 
 def test_without_a_file_it_is_heard_by_a_caller(answer: Serve, tmp_path: Path) -> None:
