@@ -17,7 +17,7 @@ import soundfile
 
 from audiosocket_cli.audio.files import HELLO
 from support.likeness import alikeness
-from support.running import COMMAND, Serve, missing, rest_of, run, wait_until
+from support.running import COMMAND, Serve, missing, rest_of, run
 from support.sound_server import SoundServer, sound_server
 from support.terminal import Terminal
 
@@ -56,7 +56,6 @@ def test_what_is_spoken_goes_through_a_server_to_the_ear(
         time.sleep(0.5)
         sound_server.play(HELLO, "phone")
         time.sleep(0.7)
-        wait_until(lambda: heard_of_hello(tmp_path / "ear.raw") > 0.85)  # on a busy machine it is longer on its way
         process.send_signal(signal.SIGINT)
         out, err = rest_of(process)
     assert (process.returncode, err) == (130, "")
