@@ -80,17 +80,7 @@ from typing import Final
 from uuid import UUID, uuid4
 
 from audiosocket_cli.call.pacer import EARLY_S, Pacer
-from audiosocket_cli.call.phases import (
-    Closed,
-    Closing,
-    Ended,
-    Failure,
-    Limits,
-    Opening,
-    Outcome,
-    Talking,
-    Waiting,
-)
+from audiosocket_cli.call.phases import Closed, Closing, Ended, Failure, Limits, Opening, Outcome, Talking, Waiting
 from audiosocket_cli.call.reader import HELD_UP_S, Reader
 from audiosocket_cli.call.roles import Answering, AnsweringProxied, Placing
 from audiosocket_cli.call.sources.basic import Source

@@ -29,7 +29,7 @@ _SOUND: Final = (".wav", ".flac", ".ogg", ".opus", ".mp3", ".raw", ".aiff", ".au
 """Suffixes of sound files: somebody wants to record to one, or has just played it."""
 
 _MAX_WAITING_BYTES: Final = 32 << 10
-"""The most that waits in a queue of one connection. Where ten peers flood us, all ten may be full in one turn."""
+"""The most that waits in a queue of one connection. Where ten peers flood us, ten of them may be full in one turn."""
 
 
 class Ends(NamedTuple):

@@ -45,7 +45,7 @@ class Arrivals:
         self._loop.add_reader(connection.fileno(), self._on_readable, connection)
 
     def refuse_all(self, reason: str) -> None:
-        """Wait no longer. Whoever has sent nothing may be a health check: `arrived` turns all away by now."""
+        """Wait no longer. Who has sent nothing may be a health check: `arrived`, which turns all away by now, sees."""
         for connection, (_, reader, _) in list(self._waiting.items()):
             if reader.received_bytes:
                 self._fail(connection, reason)
