@@ -51,6 +51,7 @@ class Passing(ABC):
         "begun",
         "call",
         "caller",
+        "closed_silently",
         "needs_plan",
         "server",
     )
@@ -59,7 +60,7 @@ class Passing(ABC):
         """Take two connected wires."""
         self.call: Call | None = None
         """The call, once there is a UUID."""
-        self.begun = False
+        self.begun = self.closed_silently = False
         self._queue = TapQueue(caller)
         self.caller = Lane(Side.CALLER, caller, server, Overhearing(Side.CALLER, self._queue, self._heard_hangup))
         self.server = Lane(Side.SERVER, server, caller, Overhearing(Side.SERVER, self._queue, self._heard_hangup))
@@ -129,6 +130,7 @@ class Passing(ABC):
                 self._end_lane(lane, now_s)
             return
         if not is_passing:
+            self.closed_silently &= lane is not self.caller
             return
         self._note_passed(lane, data, now_s)
 

@@ -74,7 +74,6 @@ class Relay(Passing):
         "_moved_s",
         "_origin_s",
         "_resets",
-        "closed_silently",
         "ended",
         "failure",
         "peer",
@@ -98,7 +97,7 @@ class Relay(Passing):
         """
         super().__init__(caller, server, clock)
         self.peer = peer
-        self.ended = self.closed_silently = False
+        self.ended = False
         self.failure: str | None = None
         """As those of `Session`."""
         self._limits = limits or Limits()
@@ -185,6 +184,8 @@ class Relay(Passing):
         self._close_by_s = self._clock() + CLOSE_TIMEOUT_S
         if not self.begun:
             self.failure = self.failure or reason
+            is_new = self._ending is None and self._clock() < self._origin_s + CLOSE_TIMEOUT_S
+            self.closed_silently = is_new and not self.caller.passed_bytes
         self._ending = self._ending or Ending(Side.SERVER, How.HANGUP, reason)
         whole = self.server.overhearing.is_between_frames()
         self.caller.source.end_sending(_HANGUP if whole else b"")

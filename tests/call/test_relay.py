@@ -433,6 +433,32 @@ def test_a_server_that_closes_before_the_uuid_is_told_apart() -> None:
     assert not between.relay.closed_silently
 
 
+@pytest.mark.parametrize(
+    ("after_s", "arrives", "is_check"),
+    [(0.1, b"", True), (1.9, b"", True), (2.1, b"", False), (0.1, OPENING, False), (0.1, OPENING[:1], False)],
+    ids=["new", "not there for long", "has stayed", "its UUID comes late", "a byte comes late"],
+)
+def test_who_is_hung_up_without_a_byte_was_a_health_check_if_it_was_new(
+    after_s: float, arrives: bytes, is_check: bool
+) -> None:
+    between = Between()
+    between.clock.now_s += after_s
+    between.relay.stop("server stopped")
+    between.server_says(audio(), b"")
+    between.caller_says(*([arrives, b""] if arrives else [b""]))
+    relay = between.relay
+    assert (relay.ended, relay.failure, relay.closed_silently) == (True, "server stopped", is_check)
+
+
+def test_who_sent_a_byte_or_had_no_server_any_more_was_no_health_check() -> None:
+    for between in (Between(OPENING[:1]), Between()):
+        if not between.relay.caller.passed_bytes:
+            between.server_says(b"")
+        between.relay.stop("server stopped")
+        between.caller_says(b"")
+        assert not between.relay.closed_silently
+
+
 # What is wrong with a side.
 
 
