@@ -12,7 +12,7 @@ import pytest
 from audiosocket_cli.check.catalogue import CASES
 from audiosocket_cli.check.subject import free_port
 from audiosocket_cli.net.address import Address
-from support.checked import FAIL, OF_TURNS, SKIP, UNKNOWN, check_whole, not_judged, with_verdict
+from support.checked import FAIL, OF_TURNS, SKIP, UNKNOWN, check_whole, with_verdict
 from support.pages import FILES
 from support.running import COMMAND, Serve, run
 
@@ -26,6 +26,8 @@ HEARING = {
 """What can be seen of an echo only."""
 
 OF_SPARSE_SILENCE = {"pace/rate"}
+
+OF_TIME = {"pace/rate", "pace/bursts"}
 
 
 @pytest.mark.parametrize(
@@ -42,21 +44,19 @@ OF_SPARSE_SILENCE = {"pace/rate"}
 def test_serve_fails_nothing(options: Sequence[str], unknown: set[str], tone_file: Path) -> None:
     target = Address("127.0.0.1", free_port())
     words = [word.format(sound=tone_file) for word in options]
-    done = check_whole([*COMMAND, "serve", "--listen", str(target), *words], target)
+    done = check_whole([*COMMAND, "serve", "--listen", str(target), *words], target, OF_TIME - unknown)
     assert done.notes == []
-    busy = not_judged(done)
-    assert set(with_verdict(done, FAIL)) <= busy, with_verdict(done, FAIL)
+    assert with_verdict(done, FAIL) == {}
     assert set(with_verdict(done, SKIP)) == SKIPPED
-    assert set(with_verdict(done, UNKNOWN)) - busy == unknown - busy, with_verdict(done, UNKNOWN)
+    assert set(with_verdict(done, UNKNOWN)) == unknown, with_verdict(done, UNKNOWN)
 
 
 def test_through_a_proxy_each_case_has_the_same_verdict(serve: Serve) -> None:
     """As `serve --echo` without one, which is tested above: all that is not skipped passes."""
     target = Address("127.0.0.1", free_port())
-    done = check_whole([*COMMAND, "proxy", serve("--echo").target, "--listen", str(target)], target)
+    done = check_whole([*COMMAND, "proxy", serve("--echo").target, "--listen", str(target)], target, OF_TIME)
     assert done.notes == []
-    not_passed = with_verdict(done, FAIL) | with_verdict(done, UNKNOWN)
-    assert set(not_passed) <= not_judged(done), not_passed
+    assert with_verdict(done, FAIL) | with_verdict(done, UNKNOWN) == {}
     assert set(with_verdict(done, SKIP)) == SKIPPED
 
 

@@ -19,8 +19,8 @@ from audiosocket_cli.write_behind import MAX_WAITING_BYTES
 class Stalled(GrowingWav):
     """A file on a disk that takes its time."""
 
-    def __init__(self, path: Path, rate_hz: int, channels: int = 1) -> None:
-        self.goes_on = threading.Event()
+    def __init__(self, path: Path, rate_hz: int, channels: int = 1, goes_on: threading.Event | None = None) -> None:
+        self.goes_on = goes_on or threading.Event()
         super().__init__(path, rate_hz, channels)
 
     def append(self, data: bytes) -> None:
@@ -47,14 +47,9 @@ def test_what_is_appended_is_in_the_file_in_order_once_it_has_finished(tmp_path:
 
 
 def test_nobody_waits_for_a_disk_that_stalls_and_nothing_is_lost(tmp_path: Path) -> None:
-    files: list[Stalled] = []
-
-    def open_sink() -> Stalled:
-        files.append(Stalled(tmp_path / "a.wav", 8000))
-        return files[0]
-
-    disk = Disk()
-    sink, other = BehindSink(disk, open_sink, 8000, 1), behind(tmp_path / "b.wav")
+    disk, goes_on = Disk(), threading.Event()
+    sink = BehindSink(disk, lambda: Stalled(tmp_path / "a.wav", 8000, goes_on=goes_on), 8000, 1)
+    other = behind(tmp_path / "b.wav")
     begun_s = time.monotonic()
     for _ in range(50):
         sink.append(b"\x01\x00" * 160)
@@ -62,7 +57,7 @@ def test_nobody_waits_for_a_disk_that_stalls_and_nothing_is_lost(tmp_path: Path)
     other.close()
     other.finish()
     assert time.monotonic() - begun_s < 5
-    files[0].goes_on.set()
+    goes_on.set()
     sink.close()
     sink.finish()
     assert len(soundfile.read(tmp_path / "a.wav")[0]) == 8000
